@@ -79,12 +79,20 @@ class Forwarding(KeptRows):
 
 def retry_rows(payment: Payment, made: Sequence[Outgoing]) -> list[Row]:
     """`made`: all that took coins of it. Empty: none has failed. One that is still
-    looked after is left alone: its payments are yet to be told."""
+    looked after is left alone if its payment is yet to be told, or another of its
+    family stands."""
     rows: list[Row] = [
         MoveOutgoing(tried_again(one, payment.id), one.state)
         for one in made
-        if one.state is OutgoingState.FAILED and not one.is_open
+        if one.state is OutgoingState.FAILED and _is_told(payment, one)
     ]
     if rows:
         rows.append(QueueForward(payment.id, payment.terms.merchant, payment.seq))
     return rows
+
+
+def _is_told(payment: Payment, failed: Outgoing) -> bool:
+    if not failed.is_open:
+        return True
+    known = None if payment.forward is None else payment.forward.part(failed.id)
+    return known is not None and bool(known.failed)

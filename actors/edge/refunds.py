@@ -11,10 +11,10 @@ from collections.abc import Callable
 
 from actors.edge.tree import TreeViews
 from actors.messages import RefundMoved
-from engine.errors import EngineBusy
+from engine.errors import EngineBusy, Refused
 from engine.payment.model import GivenBack, Payment
 from engine.payment.observations import RefundPaid
-from engine.payment.refund import Refund
+from engine.payment.refund import Refund, RefundState
 from engine.payment.refund_rules import paid
 from engine.store.writes import (
     ForgetIdempotency,
@@ -60,9 +60,29 @@ class RefundEdge(TreeViews):
         return refund
 
     def move_refund(self, before: Refund, after: Refund) -> Refund:
+        if after.state is RefundState.CANCELLED:
+            self._must_not_be_sent(before)
         row = MoveRefund(after, before.state)
         self._commit(Write(rows=(row,)), lambda: self._tell(after))
         return after
+
+    def _must_not_be_sent(self, refund: Refund) -> None:
+        """Raises `Refused`: what no node took of it a miner may yet take."""
+        store = self._store
+        last = store.outgoing(refund.outgoing_id) if refund.outgoing_id else None
+        if last is None:
+            return
+        tries = store.outgoing_family(last.family)
+        for name in {name for one in tries for name in one.instead_of}:
+            before = store.outgoing(name)
+            if before is not None and before.cause == refund.id:
+                tries.append(before)
+        for one in tries:
+            if one.is_open and not one.lost:
+                raise Refused(
+                    f"no node took the transaction that pays it ({one.txid}), and a"
+                    " miner may: it cannot be withdrawn"
+                )
 
     def refund_by_hand(self, before: Refund, txid: str, by: str) -> Refund:
         after = paid(before, txid, 0, self.now(), by)

@@ -97,10 +97,7 @@ class Desk:
             if outgoing.is_living:
                 yield from self._tell_rests(outgoing)
         elif outgoing.state is not S.REPLACED:
-            family: list[Outgoing] = yield Ask(
-                lambda s: s.outgoing_family(outgoing.family)
-            )
-            stands_for = {o.id for o in family} | set(outgoing.instead_of)
+            stands_for = yield from self._stands_for(outgoing)
             failed: list[Outgoing] = []
             for name in outgoing.instead_of:
                 failed.append((yield Ask(lambda s, n=name: s.outgoing(n))))  # type: ignore[misc]  # noqa: PERF401 - it yields
@@ -133,8 +130,7 @@ class Desk:
         the chain, its payment hears that, too."""
         refund: Refund | None = yield Ask(lambda s: s.refund(outgoing.cause))
         assert refund is not None, outgoing.cause
-        family: list[Outgoing] = yield Ask(lambda s: s.outgoing_family(outgoing.family))
-        stands_for = {one.id for one in family} | set(outgoing.instead_of)
+        stands_for = yield from self._stands_for(outgoing)
         has_arrived = outgoing.state is S.CONFIRMED
         for payment_id, part in rests_of(refund, outgoing):
             payment: Payment | None = yield Ask(
@@ -147,17 +143,27 @@ class Desk:
                     instead_of=_former(payment, outgoing.id, stands_for),
                 )
                 yield Tell(payment_id, told)
-        if not has_arrived or refund.state is not RefundState.PAID or refund.by:
+        is_told = refund.state is RefundState.PAID and not refund.by
+        if not has_arrived or not is_told or refund.txid == outgoing.txid:
             return
-        before = next((one for one in family if one.txid == refund.txid), None)
-        if before is not None and before.id != outgoing.id:
-            after = paid_otherwise(
-                refund, outgoing.txid, paid_out(refund, outgoing).fee_sat
-            )
-            word = PaidOtherwise(
-                before=before.txid, refund=difference(refund, before, outgoing)
-            )
-            yield TellRefund(refund.payment_id, word, MoveRefund(after, refund.state))
+        before: Outgoing | None = yield Ask(lambda s: s.outgoing_of_txid(refund.txid))
+        if before is None or before.cause != refund.id:
+            return  # its owner's wallet paid it
+        fee_sat = paid_out(refund, outgoing).fee_sat
+        after = paid_otherwise(refund, outgoing.txid, fee_sat)
+        more = difference(refund, before, outgoing)
+        word = PaidOtherwise(before=before.txid, refund=more)
+        yield TellRefund(refund.payment_id, word, MoveRefund(after, refund.state))
+
+    def _stands_for(self, outgoing: Outgoing) -> Steps:
+        """Ids of those in whose place it is; where it was given up and has won all the
+        same, of all that spend a coin of it, too."""
+        family: list[Outgoing] = yield Ask(lambda s: s.outgoing_family(outgoing.family))
+        names = {one.id for one in family} | set(outgoing.instead_of)
+        if outgoing.state is S.CONFIRMED and outgoing.reason:
+            rivals: list[Outgoing] = yield from self.rivals(outgoing)
+            names |= {one.id for one in rivals}
+        return names
 
     def _why(self, outgoing: Outgoing, payment: Payment) -> str:
         """Of a payment none of whose coins was lost, its money is sent on anew."""
@@ -201,6 +207,20 @@ class Desk:
         payment: Payment | None = yield Ask(lambda s: s.payment(coin.payment_id))
         block = "" if payment is None else block_of(payment, coin.txid)
         return self.ways.raw_transaction(coin.txid, block)
+
+    def rivals(self, outgoing: Outgoing) -> Steps:
+        """All of ours that spend a coin of it, itself and its family among them: the
+        chain takes one of those."""
+        spent = {coin.outpoint for coin in outgoing.plan.coins}
+        found: dict[str, Outgoing] = {}
+        for name in sorted({coin.payment_id for coin in outgoing.plan.coins}):
+            made: list[Outgoing] = yield Ask(
+                lambda s, n=name: s.outgoing_of_payment(n)  # type: ignore[misc]
+            )
+            for one in made:
+                if not spent.isdisjoint(coin.outpoint for coin in one.plan.coins):
+                    found[one.id] = one
+        return [found[name] for name in sorted(found)]
 
     # -- parts -------------------------------------------------------------------------
 

@@ -89,9 +89,11 @@ class Follower(Desk):
             if not (yield from self.move(outgoing, now)):
                 return
             outgoing = now
-        if outgoing.state is S.FAILED and not (yield from self._goes_on(outgoing)):
-            yield from self._end_failed(outgoing)
-            return
+        if outgoing.state is S.FAILED:
+            if self.told.get(outgoing.id) is not S.FAILED:
+                yield from self._end_failed(outgoing)
+            if outgoing.lost:
+                return
         is_due = self._is_due(outgoing)
         if outgoing.state is S.BROADCAST and is_due:
             after = yield from self._send(outgoing)
@@ -104,7 +106,7 @@ class Follower(Desk):
                 return
             outgoing = after
         if outgoing.state is S.FAILED:
-            return  # the one that stands is told of
+            return  # that was told, or another one stands and is told of
         if self.told.get(outgoing.id) is not news(outgoing):
             yield from self.tell(outgoing)
         if outgoing.state in UNDER_WAY:
@@ -152,11 +154,16 @@ class Follower(Desk):
             detail = f"{outgoing.txid} lost its block; it is sent again"
             self.alert(REORGED, outgoing, detail, DAY_MS)
         if after is not outgoing:
-            family: list[Outgoing] = yield Ask(
-                lambda s: s.outgoing_family(outgoing.family)
-            )
-            losers = giving_way(outgoing, after, family, self.now())
-            rows = [MoveOutgoing(loser, before) for before, loser in losers]
+            rows: list[Row] = []
+            losers: list[tuple[OutgoingState, Outgoing]] = []
+            if not outgoing.is_living:
+                rivals = yield from self.rivals(outgoing)
+                if any(one.is_living and one.txid == outgoing.txid for one in rivals):
+                    return outgoing  # the same bytes, tried once more
+                losers = giving_way(outgoing, after, rivals, self.now())
+            for before, loser in losers:
+                rows.append(MoveOutgoing(loser, before))
+                rows += yield from self._sent_anew(loser)
             rows.append(MoveOutgoing(after, outgoing.state))
             if not (yield Commit(tuple(rows))):
                 return None
@@ -170,23 +177,30 @@ class Follower(Desk):
         return after
 
     def _close(self, outgoing: Outgoing) -> Steps:
-        family: list[Outgoing] = yield Ask(lambda s: s.outgoing_family(outgoing.family))
+        """None of its family is looked after any more; nor, if it lies deep enough,
+        any that spends a coin of it: those can never be mined now."""
+        if outgoing.state is S.CONFIRMED:
+            gone: list[Outgoing] = yield from self.rivals(outgoing)
+        else:
+            gone = yield Ask(lambda s: s.outgoing_family(outgoing.family))
         rows = tuple(
             MoveOutgoing(replace(one, is_open=False), one.state)
-            for one in family
+            for one in gone
             if one.is_open
         )
         yield Commit(rows)
-        for one in family:
+        for one in gone:
             self.forget(one.id)
+            if outgoing.state is S.CONFIRMED:
+                self.node.alerts.clear(FAILED, one.id)
 
     # -- what goes wrong ---------------------------------------------------------------
 
     def _conflict(self, outgoing: Outgoing) -> Steps:
         """A coin of it is spent otherwise, or is not there."""
         coins = [coin.outpoint for coin in outgoing.plan.coins]
-        family: list[Outgoing] = yield Ask(lambda s: s.outgoing_family(outgoing.family))
-        ours = {one.txid for one in family}
+        rivals: list[Outgoing] = yield from self.rivals(outgoing)
+        ours = {one.txid for one in rivals}
         lowest = min(coin.height or 0 for coin in outgoing.plan.coins)
         spent = self.ways.spenders(coins, max(lowest - 1, 0))
         strangers = {c: by for c, by in spent.items() if by.txid not in ours}
@@ -229,8 +243,7 @@ class Follower(Desk):
         if back is not None:
             rows.append(MoveOutgoing(back, S.REPLACED))
         if lost and outgoing.kind is OutgoingKind.SWEEP:
-            left = {c.payment_id for c in outgoing.plan.coins if c.outpoint not in lost}
-            rows += [QueueForward(p, outgoing.merchant, 0) for p in sorted(left)]
+            rows += yield from self._sent_anew(after)
         if (yield Commit(tuple(rows))):
             self.note(after)
             self.node.counters.add("forward.failed")
@@ -240,19 +253,29 @@ class Follower(Desk):
                 self.note(back)
                 yield from self.follow(back)
 
-    def _goes_on(self, failed: Outgoing) -> Steps:
-        """Whether it was a bump that no node took, and what it bumped is under way: a
-        miner may take either."""
-        if failed.lost:
-            return False
-        family: list[Outgoing] = yield Ask(lambda s: s.outgoing_family(failed.family))
-        return any(one.is_living for one in family)
+    def _sent_anew(self, failed: Outgoing) -> Steps:
+        """What sends the coins on that are left of it."""
+        rows: list[Row] = []
+        left = {
+            c.payment_id for c in failed.plan.coins if c.outpoint not in failed.lost
+        }
+        for name in sorted(left) if failed.lost else ():
+            payment: Payment | None = yield Ask(lambda s, n=name: s.payment(n))  # type: ignore[misc]
+            if payment is not None and payment.terms.forward_to:
+                rows.append(QueueForward(name, failed.merchant, 0))
+        return rows
 
     def _end_failed(self, outgoing: Outgoing) -> Steps:
-        detail = f"{outgoing.txid} can never confirm: {outgoing.reason}"
-        self.alert(FAILED, outgoing, detail)
-        yield from self.tell(outgoing)
-        yield from self._close(outgoing)
+        """Unless another of its family stands, it is told. One that no node takes a
+        miner may: it is looked for until its coins are spent otherwise."""
+        family: list[Outgoing] = yield Ask(lambda s: s.outgoing_family(outgoing.family))
+        if not any(one.is_living for one in family):
+            detail = f"{outgoing.txid} can never confirm: {outgoing.reason}"
+            self.alert(FAILED, outgoing, detail)
+            yield from self.tell(outgoing)
+        self.told[outgoing.id] = news(outgoing)
+        if outgoing.lost:
+            yield from self._close(outgoing)
 
     # -- a higher fee ------------------------------------------------------------------
 

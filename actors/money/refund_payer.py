@@ -155,6 +155,11 @@ class RefundPayer:
             )
         previous = yield from self._follower.previous(plan)
         signed = self._follower.signer.sign(plan, previous)
+        same: Outgoing | None = yield Ask(lambda s: s.outgoing_of_txid(signed.txid))
+        if same is not None and same.cause != refund.id:
+            # One of the same sum to the same address, whose coins are free as no node
+            # took it: a transaction pays one refund.
+            raise Refused(f"its transaction is that of another refund ({same.cause})")
         now = self._node.clock.now()
         if is_too_soon(signed.txid, tries, now):
             raise Refused(f"no node takes the transaction that pays it ({signed.txid})")
@@ -257,10 +262,11 @@ class RefundPayer:
             after = page[-1].id
 
     def _settle(self, refund: Refund) -> Steps:
-        first: Outgoing | None = yield Ask(lambda s: s.outgoing(refund.outgoing_id))
-        assert first is not None, refund.id
-        family: list[Outgoing] = yield Ask(lambda s: s.outgoing_family(first.family))
-        arrived = [one for one in family if one.state is S.CONFIRMED]
+        tries: list[Outgoing] = yield from self._tries(refund)
+        assert tries, refund.id
+        family = [one for one in tries if one.family == refund.outgoing_id]
+        # One that was given up, too: a miner may have it all the same.
+        arrived = [one for one in tries if one.state is S.CONFIRMED]
         if arrived:
             yield from self._arrived(refund, arrived[0])
         elif all(one.state in {S.FAILED, S.REPLACED} for one in family):
@@ -269,7 +275,7 @@ class RefundPayer:
     def _arrived(self, refund: Refund, outgoing: Outgoing) -> Steps:
         out = paid_out(refund, outgoing)
         after = paid(refund, outgoing.txid, 0, self._node.clock.now())
-        after = replace(after, fee_sat=out.fee_sat)
+        after = replace(after, outgoing_id=outgoing.family, fee_sat=out.fee_sat)
         told = given_back(after, is_ours=True)
         told = replace(told, amount_sat=out.amount_sat)
         row = MoveRefund(after, refund.state)

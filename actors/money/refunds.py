@@ -297,7 +297,7 @@ class RefundsActor(Actor):
             back = given_back(after, is_ours=False)
         else:
             out = paid_out(refund, ours)
-            after = replace(after, outgoing_id=ours.id, fee_sat=out.fee_sat)
+            after = replace(after, outgoing_id=ours.family, fee_sat=out.fee_sat)
             back = replace(given_back(after, is_ours=True), amount_sat=out.amount_sat)
         told = RefundPaid(refund=back)
         row = MoveRefund(after, refund.state)

@@ -1,8 +1,9 @@
-"""Transactions of ours that bump one another, and which of them stands. Pure.
+"""Transactions of ours that spend the same coins, and which of them stands. Pure.
 
-All of a family spend the same coins, so the chain takes one of them at most: mostly
-the last, and at times another that a miner had. That a node calls one invalid is its
-opinion, and no reason to give up those that are in mempools already.
+Those that bump one another are a family; one that was given up leaves its coins to
+another. The chain takes one of them all: mostly the last, and at times another that a
+miner had. That a node calls one invalid is its opinion, and no reason to give up those
+that are in mempools already.
 """
 
 from collections.abc import Iterable, Sequence
@@ -27,17 +28,26 @@ def put_back(refused: Outgoing, family: Iterable[Outgoing], at: int) -> Outgoing
 
 
 def giving_way(
-    before: Outgoing, after: Outgoing, family: Iterable[Outgoing], at: int
+    before: Outgoing, after: Outgoing, rivals: Iterable[Outgoing], at: int
 ) -> list[tuple[OutgoingState, Outgoing]]:
-    """One that was given up has won: whoever stood in its place loses its coins, each
-    with the state that it was in."""
+    """One that was given up has won: whoever stood in its place, or took a coin of it
+    for something else, loses it; each with the state that it was in."""
     if before.is_living or after.state is not S.CONFIRMED:
         return []
-    return [
-        (one.state, moved(one, S.REPLACED, at, reason=f"{after.id} won"))
-        for one in family
-        if one.id != after.id and one.state in UNDER_WAY
-    ]
+    spent = {coin.outpoint for coin in after.plan.coins}
+    losers: list[tuple[OutgoingState, Outgoing]] = []
+    for one in rivals:
+        if one.id == after.id or one.state not in UNDER_WAY:
+            continue
+        reason = f"{after.id} won"
+        if one.family == after.family:
+            loser = moved(one, S.REPLACED, at, reason=reason)
+        else:
+            coins = (coin.outpoint for coin in one.plan.coins)
+            lost = tuple(coin for coin in coins if coin in spent)
+            loser = moved(one, S.FAILED, at, reason=reason, lost=lost)
+        losers.append((one.state, loser))
+    return losers
 
 
 def bump_waits(family: Sequence[Outgoing], now: int, bump_after_s: int) -> str:

@@ -99,7 +99,8 @@ class Demands:
             for claim in book.claims:
                 if claim.withdraw_at < until:
                     raise Broken(f"{payment_id}: {claim} is not withdrawn")
-            if book.terms.expires_at < until and _may_expire(book):
+            due_at = max(book.terms.expires_at, book.reversed_at)
+            if due_at < until and _may_expire(book):
                 raise Broken(f"{payment_id} is over its time and has not expired")
 
     def at_rest(self, payment_id: str, label: str) -> None:

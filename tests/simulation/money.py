@@ -50,6 +50,7 @@ class Money:
     def __init__(self, world: World, chain: MoneyChain, random: Random) -> None:
         self._world = world
         self._random = random
+        self._miners = world.random_of("miners")
         self.chain = chain
         self.judge = MoneyJudge(world, chain)
         self.keys = HotKeys()
@@ -65,6 +66,7 @@ class Money:
             self.judge.refunds = back = self.refunds.judge
             back.never_taken = ways.never_takes
             ways.is_refund = lambda raw: back.cause_of(raw) is not None
+            ways.on_refused = self._a_miner_may
             world.rules.on_write = self.refunds.judge.on_write
         self._next_index = 0
         self._policy = ForwardPolicy(
@@ -107,6 +109,12 @@ class Money:
         return replace(
             terms, derived=Derived(wallet=WALLET, index=index), forward_to=place
         )
+
+    def _a_miner_may(self, raw: bytes) -> None:
+        """What one node calls invalid another may take, some time later."""
+        if self._miners.random() < 0.4:
+            after = self._miners.randrange(1, 180) * MINUTE_MS
+            self._world.in_life(after, lambda: self.chain.submit(raw))
 
     def cease(self) -> None:
         """All is well with the ways out, for good."""

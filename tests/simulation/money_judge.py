@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING
 
 from engine.bitcoin.address import parse_address
 from engine.bitcoin.transaction import parse_tx
-from engine.chain.feed import ChainTx, Output
+from engine.chain.feed import ChainTx
 from engine.payment.events import Event
 from engine.payment.model import EventType, Payment
 from engine.store.writes import Committed, NewOutgoing, Outcome, Write
 from tests.simulation.broken import Broken
 from tests.simulation.chain import script_of
 from tests.simulation.hot_keys import HOT
-from tests.simulation.judges.case import is_old
+from tests.simulation.judges.case import is_its_own
 from tests.simulation.money_chain import MoneyChain
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ class MoneyJudge:
             in_chain = sum(
                 output.amount_sat
                 for output in self._chain.outputs(seen, script_of(label))
-                if _is_its_own(payment, output)
+                if is_its_own(payment, output)
             )
             mine = booked[payment.id]
             taken = mine["sales"] + mine["held"]
@@ -287,18 +287,9 @@ class MoneyJudge:
                 coin = output.txid, output.vout
                 is_spent = self._chain.spender_in_best(coin) is not None
                 is_worth_it = output.amount_sat >= WORTH_SENDING_SAT
-                if not is_spent and is_worth_it and _is_its_own(payment, output):
+                if not is_spent and is_worth_it and is_its_own(payment, output):
                     raise Broken(f"{payment.id}: {output} was never sent on")
 
     def _is_owed(self, payment: Payment) -> bool:
         """Whether a refund of it waits: then it stays."""
         return self.refunds is not None and self.refunds.books.is_owed(payment.id)
-
-
-def _is_its_own(payment: Payment, output: Output) -> bool:
-    """What was at the address before the payment is none of it (docs/states.md): what
-    an earlier one counted, or what is in a block that was known then and no receipt."""
-    coin = output.txid, output.vout
-    is_receipt = coin in {(r.txid, r.vout) for r in payment.receipts}
-    is_before = coin in payment.terms.ignore or is_old(payment.terms, output)
-    return is_receipt or not is_before

@@ -47,6 +47,7 @@ class SimWays:
         self._invalid: dict[bytes, bool] = {}
         self.never_takes: set[str] = set()  # ids of what it calls invalid
         self.is_refund: Callable[[bytes], bool] = lambda _raw: False
+        self.on_refused: Callable[[bytes], None] = lambda _raw: None
         self.sent = 0
 
     def send(self, raw: bytes) -> Sent:
@@ -56,7 +57,8 @@ class SimWays:
         self._may_be_down("broadcaster down")
         self.on_send(raw)
         self.sent += 1
-        if self.is_refund(raw) and self._never_takes(raw):
+        is_there = self._chain.has(self._chain.now, parse_tx(raw).txid)
+        if self.is_refund(raw) and not is_there and self._never_takes(raw):
             answer = sent_by(-26, "scriptpubkey")
         elif self._strikes("broadcaster keeps it"):
             answer = Sent(Verdict.TAKEN)
@@ -77,6 +79,7 @@ class SimWays:
             self._invalid[raw] = self._strikes("broadcaster calls it invalid", 0.5)
             if self._invalid[raw]:
                 self.never_takes.add(parse_tx(raw).txid)
+                self.on_refused(raw)
         return self._invalid[raw]
 
     def raw_transaction(self, txid: str, block_hash: str = "") -> bytes:

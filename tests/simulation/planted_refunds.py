@@ -20,6 +20,7 @@ from engine.payment.model import Payment
 from engine.payment.refund import Refund, RefundState
 from engine.store.refund_writes import MoveRefund, OpenRefund
 from engine.store.sqlite.outgoing import OutgoingReads
+from engine.wallet.coin import Coin
 from engine.wallet.outgoing import Outgoing
 from engine.wallet.plan import Plan
 from tests.simulation.plant import Patch, Plant
@@ -90,10 +91,15 @@ def what_we_sent_pays_another_refund_too(patch: Patch) -> None:
     patch.setattr(OutgoingReads, "outgoing_of_txid", lambda _self, _txid: None)
 
 
+def what_no_node_took_may_be_withdrawn(patch: Patch) -> None:
+    patch.setattr(RefundEdge, "_must_not_be_sent", lambda _self, _refund: None)
+
+
 def what_is_on_its_way_may_be_withdrawn(patch: Patch) -> None:
     steps = engine.payment.refund.STEPS
     paying = steps[RefundState.PAYING] | {RefundState.CANCELLED}
     patch.setitem(steps, RefundState.PAYING, paying)
+    what_no_node_took_may_be_withdrawn(patch)
 
 
 def links_do_not_run_out(patch: Patch) -> None:
@@ -136,11 +142,12 @@ def a_new_process_does_not_look_for_pending_ones(patch: Patch) -> None:
 
 
 def a_failed_try_may_be_mined_beside_another(patch: Patch) -> None:
+    def others(coins: list[Coin], tries: list[Outgoing]) -> list[Coin]:
+        spent = {coin.outpoint for one in tries for coin in one.plan.coins}
+        return [coin for coin in coins if coin.outpoint not in spent] or coins
+
     patch.setattr("actors.money.refund_payer.excludes", lambda _plan, _tries: True)
-    patch.setattr(
-        "actors.money.refund_payer.of_tries_first",
-        lambda coins, tries: coins[::-1] if tries else coins,
-    )
+    patch.setattr("actors.money.refund_payer.of_tries_first", others)
 
 
 def a_refund_that_is_sent_is_paid(patch: Patch) -> None:
@@ -162,6 +169,10 @@ def nobody_looks_what_was_mined_instead(patch: Patch) -> None:
     patch.setattr(Desk, "_tell_rests", once)
 
 
+def a_transaction_may_pay_two_refunds(patch: Patch) -> None:
+    patch.setattr(OutgoingReads, "outgoing_of_txid", lambda _self, _txid: None)
+
+
 PLANTED_REFUNDS: dict[Plant, int] = {
     the_limit_is_not_looked_at_as_it_is_written: 3,
     each_claim_counts: 2,
@@ -169,14 +180,15 @@ PLANTED_REFUNDS: dict[Plant, int] = {
     what_is_not_confirmed_may_go_back: 1,
     it_is_told_and_then_it_ends: 0,
     what_we_sent_pays_another_refund_too: 11,
-    what_is_on_its_way_may_be_withdrawn: 13,
+    what_is_on_its_way_may_be_withdrawn: 46,
     links_do_not_run_out: 0,
     the_rest_of_a_coin_goes_to_the_payer: 7,
     the_books_take_our_coins_for_the_owners: 0,
     who_waits_is_no_alert: 1,
     a_new_process_does_not_look_for_pending_ones: 2,
-    a_failed_try_may_be_mined_beside_another: 39,
+    a_failed_try_may_be_mined_beside_another: 167,
     a_refund_that_is_sent_is_paid: 0,
     nobody_looks_what_was_mined_instead: 13,
+    a_transaction_may_pay_two_refunds: 46,
 }
 """Each with the world that shows it: the search begins there."""

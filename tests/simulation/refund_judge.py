@@ -25,6 +25,7 @@ from engine.store.writes import MoveRefund, NewOutgoing, OpenRefund, Write
 from tests.simulation.broken import Broken
 from tests.simulation.chain import script_of
 from tests.simulation.hot_keys import HOT
+from tests.simulation.judges.case import is_its_own
 from tests.simulation.money_chain import MoneyChain
 from tests.simulation.refund_books import ENDED, Known, RefundBooks
 
@@ -307,8 +308,10 @@ class RefundJudge:
             self._waits_rightly(known)
 
     def _is_never_taken(self, known: Known) -> bool:
-        """Whether somebody calls its transactions invalid, and each time anew."""
-        return bool(self.never_taken & known.txs.keys())
+        """Whether somebody calls its transactions invalid, and each time anew; and no
+        miner took one."""
+        is_refused = bool(self.never_taken & known.txs.keys())
+        return is_refused and not self.books.in_chain(known)
 
     def _is_really_paid(self, known: Known) -> None:
         """By what is in the chain now; or what paid it can never be there any more."""
@@ -328,6 +331,8 @@ class RefundJudge:
 
     def _waits_rightly(self, known: Known) -> None:
         refund = known.refund
+        if found := self.books.in_chain(known):
+            raise Broken(f"{refund.id} waits, and {found} paid it")
         label = self._world.life.labels[refund.payment_id]
         if not label.startswith(HOT):
             if not self._is_too_much(refund.payment_id):
@@ -338,15 +343,19 @@ class RefundJudge:
         standing = node.alerts.standing(self._world.clock.now())
         if not any((a.kind, a.subject) == (WAITS, refund.id) for a in standing):
             raise Broken(f"{refund.id} waits, and there is no alert")
-        terms = self._world.rules.payments[refund.payment_id].terms
+        payment = self._world.rules.payments[refund.payment_id]
+        is_let_go = payment.id in self._world.rules.released
         is_stuck = self._is_too_much(refund.payment_id) or self._is_never_taken(known)
-        if not terms.forward_to or is_stuck:
+        if not payment.terms.forward_to or is_stuck:
             return
         for output in self._chain.outputs(self._chain.now, script_of(label)):
             coin = output.txid, output.vout
             is_spent = self._chain.spender_in_best(coin) is not None
             enough = refund.amount_sat + WORTH_SAT
-            if not is_spent and coin not in terms.ignore and output.amount_sat > enough:
+            is_known = coin in {(r.txid, r.vout) for r in payment.receipts}
+            may_be = is_known or not is_let_go  # nobody looks at what came after
+            is_enough = output.amount_sat > enough and is_its_own(payment, output)
+            if not is_spent and is_enough and may_be:
                 raise Broken(f"{refund.id} waits, and {output} would pay it")
 
     def _is_too_much(self, payment_id: str) -> bool:

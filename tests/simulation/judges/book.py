@@ -50,12 +50,13 @@ class Book:
     parts: dict[str, ForwardPart] = field(default_factory=dict)  # of its money, on
     refunds: frozenset[str] = frozenset()  # that were told of
     has_lost: bool = False  # a receipt, its block or depth, since it was confirmed
+    reversed_at: int = 0  # ms, when it was last: from then on it may run out again
 
     def copy(self) -> Book:
         return Book(
             self.terms, self.seq, self.status, dict(self.receipts), list(self.claims),
             set(self.marks), self.settled_sat, self.confirmed_at, dict(self.parts),
-            self.refunds, self.has_lost,
+            self.refunds, self.has_lost, self.reversed_at,
         )  # fmt: skip
 
     # -- sums ------------------------------------------------------------------------
@@ -141,6 +142,7 @@ class Book:
                 self.confirmed_at, self.has_lost = event.at, False
             case EventType.REVERSED:
                 self.settled_sat, self.confirmed_at = 0, None
+                self.reversed_at = event.at
             case EventType.REFUNDED if data.refund is not None:
                 self.refunds |= {data.refund.id}
             case EventType.FORWARDING | EventType.FORWARDED | EventType.FAILED:

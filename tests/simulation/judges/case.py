@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from engine.chain.feed import Output
 from engine.payment.events import Event
-from engine.payment.model import Terms
+from engine.payment.model import Payment, Terms
 from tests.simulation.chain import Snapshot
 from tests.simulation.judges.book import Book
 from tests.simulation.judges.witnesses import why_no_witness
 from tests.simulation.record import Answers, Record, Shown
 
-__all__ = ["SLACK_MS", "Case", "Decision", "is_old", "must_be_old"]
+__all__ = ["SLACK_MS", "Case", "Decision", "is_its_own", "is_old", "must_be_old"]
 
 Decision = Sequence[tuple[Book, Event]]
 """Events of one decision, each with the payment as it found it."""
@@ -96,6 +96,15 @@ def is_old(terms: Terms, output: Output) -> bool:
             output.block_height <= terms.tip_height
         )
     return _is_old_by_time(terms, output)
+
+
+def is_its_own(payment: Payment, output: Output) -> bool:
+    """What was at the address before the payment is none of it (docs/states.md): what
+    an earlier one counted, or what is in a block that was known then and no receipt."""
+    coin = output.txid, output.vout
+    is_receipt = coin in {(r.txid, r.vout) for r in payment.receipts}
+    is_before = coin in payment.terms.ignore or is_old(payment.terms, output)
+    return is_receipt or not is_before
 
 
 def must_be_old(terms: Terms, output: Output) -> bool:

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from actors.edge.forwarding import retry_rows
 from engine.payment.model import EventType
+from engine.store.writes import Write
 from tests.unit.actors.money.refund_stage import PAYERS_SCRIPT, RefundStage
 
 E = EventType
@@ -91,6 +93,92 @@ def test_a_miner_takes_the_bump_that_no_node_takes(stage: RefundStage) -> None:
     stage.pass_s(6 * ROUND_S)
     assert stage.states()[:2] == ["replaced", "confirmed"]
     books_are_right(stage, 50_000)
+
+
+def test_a_miner_takes_what_no_node_takes_of_a_refund(stage: RefundStage) -> None:
+    """What goes on to the owner beside it is booked, and nothing else is sent."""
+    stage.order("pay_1")
+    stage.pay("pay_1", 50_000)
+    stage.gives_back("pay_1", 20_000)
+    stage.own_way.calls_invalid = True
+    stage.pass_s(ROUND_S)
+    (first,) = stage.outgoing()
+    assert first.state == "failed"
+    stage.pass_s(ROUND_S)
+    assert stage.refund().state.value == "pending"
+    stage.own_way.calls_invalid = False
+    stage.way.estimate = 3_000
+    stage.pass_s(2 * ROUND_S + 60)
+    assert stage.states() == ["failed", "seen"]
+    stage.mine_raw(first.raw)
+    stage.pass_s(6 * ROUND_S)
+    assert stage.states() == ["confirmed", "failed"]
+    books_are_right(stage, 50_000)
+    payment = stage.payment("pay_1")
+    assert payment.forward is not None
+    assert [one.txid for one in payment.forward.parts] == [first.txid]
+    assert stage.status("pay_1") == "forwarded"
+    stage.mine(blocks=12)
+    stage.pass_s(40.0)
+    assert not any(one.is_open for one in stage.outgoing())
+    assert "forward.failed" not in stage.alerts
+
+
+def test_two_refunds_of_one_sum_to_one_payer_are_never_one_transaction(
+    stage: RefundStage,
+) -> None:
+    """A simulated world (--refunds, 46): no node took the one, the other took the coin
+    that was free, and the very same bytes were told as paying both."""
+    stage.order("pay_1")
+    stage.pay("pay_1", 50_000, 40_000)
+    stage.gives_back("pay_1", 20_000)
+    stage.own_way.calls_invalid = True
+    stage.pass_s(ROUND_S)
+    stage.gives_back("pay_1", 20_000, number=2)
+    stage.pass_s(2 * ROUND_S)
+    assert [one.cause for one in stage.outgoing()] == ["ref_1"]
+    assert "refund.waits" in stage.alerts
+    stage.own_way.calls_invalid = False
+    for _ in range(4):
+        stage.pass_s(130.0)
+        stage.mine()
+    stage.pass_s(4 * ROUND_S)
+    refunds = stage.refund(), stage.refund(2)
+    assert [one.state.value for one in refunds] == ["paid", "paid"]
+    assert len({one.txid for one in refunds}) == 2
+    assert stage.booked()["refunds"] == 40_000
+
+
+def test_what_a_miner_took_leaves_the_rest_of_a_sweep_to_be_sent_anew(
+    stage: RefundStage,
+) -> None:
+    """A sweep that no node took was given up by hand and its coin swept with others."""
+    stage.paid("pay_1", 50_000)
+    stage.own_way.calls_invalid = True
+    stage.pass_s(ROUND_S)
+    (first,) = stage.outgoing()
+    assert (first.state, stage.status("pay_1")) == ("failed", "failed")
+    stage.own_way.calls_invalid = False
+    stage.paid("pay_2", 60_000, index=1)
+    payment = stage.payment("pay_1")
+    made = stage.store.outgoing_of_payment("pay_1")
+    stage.append(Write(rows=tuple(retry_rows(payment, made))))
+    stage.pass_s(2 * ROUND_S)
+    _, both = stage.outgoing()
+    assert {c.payment_id for c in both.plan.coins} == {"pay_1", "pay_2"}
+    stage.mine_raw(first.raw)
+    stage.pass_s(8 * ROUND_S)
+    assert stage.states()[:2] == ["confirmed", "failed"]
+    assert stage.status("pay_1") == "forwarded"
+    (third,) = [o for o in stage.outgoing() if o.state == "seen"]
+    assert {c.payment_id for c in third.plan.coins} == {"pay_2"}
+    stage.mine()
+    stage.pass_s(6 * ROUND_S)
+    assert stage.status("pay_2") == "forwarded"
+    fees = first.plan.fee_sat + third.plan.fee_sat
+    assert stage.booked() == {
+        "sales": -110_000, "own": 110_000 - fees, "fees": fees,
+    }  # fmt: skip
 
 
 def lost_after_it_was_told(stage: RefundStage) -> None:

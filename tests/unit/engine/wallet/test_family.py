@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from engine.wallet.family import bump_waits, giving_way, put_back
 from engine.wallet.outgoing import Outgoing, OutgoingState
-from tests.unit.engine.store.outgoing_cases import outgoing
+from tests.unit.engine.store.outgoing_cases import coin, outgoing
 
 S = OutgoingState
 
@@ -48,6 +48,17 @@ def test_all_that_are_under_way_give_way_to_the_one_that_won(
     ((was, loser),) = giving_way(first, won, family, 7)
     assert (was, loser.id, loser.state) == (S.SEEN, third.id, S.REPLACED)
     assert loser.reason == "out_000001 won"
+
+
+def test_who_took_its_coins_for_something_else_has_lost_those() -> None:
+    """It was given up, its coins were sent on anew, and a miner took it."""
+    mine, other = coin(1, "p1"), coin(2, "p2")
+    given_up = outgoing(1, mine, state=S.FAILED)
+    won = replace(given_up, state=S.CONFIRMED)
+    sweep = outgoing(2, mine, other, state=S.SEEN, instead_of=(given_up.id,))
+    ((was, loser),) = giving_way(given_up, won, [given_up, sweep], 7)
+    assert (was, loser.id, loser.state) == (S.SEEN, sweep.id, S.FAILED)
+    assert (loser.lost, loser.reason) == ((mine.outpoint,), "out_000001 won")
 
 
 def test_nothing_gives_way_to_one_that_was_to_win_or_has_not() -> None:
