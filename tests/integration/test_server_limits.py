@@ -130,10 +130,10 @@ def test_a_connection_that_says_nothing_is_closed() -> None:
 def test_an_idle_connection_is_closed_after_the_idle_timeout() -> None:
     with serving(idle_timeout_s=0.2, head_timeout_s=600) as server:
         client = dial(server)
-        assert ask(client) == 200
         start = time.monotonic()
+        assert ask(client) == 200
         client.expect_end(30)
-        assert time.monotonic() - start > 0.1
+        assert time.monotonic() - start >= 0.2
 
 
 def test_a_later_head_has_the_time_of_a_head_and_not_that_of_silence() -> None:
