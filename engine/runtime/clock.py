@@ -300,7 +300,13 @@ class GeventClock:
                 self._sooner.wait()
                 continue
             wait_s = self._wake_tick * TICK_S - (time.monotonic() - self._origin)
-            self._sooner.wait(max(wait_s, 0.001))
+            # Not `wait(wait_s)`: a Timeout and its exception, ten times a second.
+            alarm = gevent.get_hub().loop.timer(max(wait_s, 0.001))
+            alarm.start(self._sooner.set)
+            try:
+                self._sooner.wait()
+            finally:
+                alarm.close()
 
 
 def _fire(timer: Timer) -> None:
