@@ -80,8 +80,8 @@ def run() -> Section:
             " with its alarm and its seat, and, of the subscription, an actor with its"
             " mailbox, which keeps the order of events and the backlog.",
             "What limits the rate is the kernel, as with the WebSockets above: py-spy"
-            " (400 samples a second while 3,000 clients are told, 29 November 2026) finds"
-            " 90 % of the router's time in send(). Twice npm's, which calls it as"
+            " (400 samples a second while 3,000 clients are told, 29 November 2026)"
+            " finds 90 % of the router's time in send(). Twice npm's, which calls it as"
             " often, cannot be had with one send() for each client.",
             "Who leaves half-way: a third after its handshake, a third in its first"
             " poll, a third in the middle of a request. Memory is compared with what it"
