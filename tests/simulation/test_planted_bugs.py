@@ -39,20 +39,22 @@ SEEDS = 1_000
 
 CROWDS = 300
 
-MEETINGS = 20
+MEETINGS = 60
 
 FOUND_IN: dict[str, int] = {
-    "a_deadline_waits_an_hour_for_a_witness": 36,
-    "a_failed_commit_is_called_a_success": 55,
-    "a_mempool_is_whole_before_it_is_read": 245,
+    "a_deadline_waits_an_hour_for_a_witness": 71,
+    "a_failed_commit_is_called_a_success": 116,
+    "a_mempool_is_whole_before_it_is_read": 412,
     "a_page_of_the_journal_begins_one_too_late": 20,
     "a_surplus_that_is_lost_reverses": 42,
     "a_tip_has_no_age": 31,
     "an_eviction_is_ignored": 17,
-    "an_old_notifier_goes_on_beside_the_new": 277,
+    "an_old_notifier_goes_on_beside_the_new": 293,
+    "believed_before_its_commit": 17,
     "it_is_cancelled_with_money_on_its_way": 30,
     "it_is_let_go_too_early": 31,
     "money_that_a_source_behind_shows_is_not_told": 35,
+    "two_that_name_other_blocks_agree": 39,
     "what_an_earlier_payment_counted_is_counted_again": 42,
     "what_is_not_listed_has_lost_its_block": 93,
     "what_is_refused_is_given_up_at_once": 71,
