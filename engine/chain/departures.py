@@ -5,7 +5,8 @@ more may say that it is gone; one whose mempool began after the transaction was 
 have lost it with an earlier one (`ChainView.mempool_since`). Pure; the script index's.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Final
 
 __all__ = ["MOST_LEFT", "Departures"]
 
@@ -14,12 +15,16 @@ MOST_LEFT = 1_000
 before they would have expired."""
 
 
+_NONE: Final[Mapping[str, str]] = {}
+
+
 class Departures:
     """Transactions by script. See the module docstring."""
 
     def __init__(self) -> None:
         self._left: dict[bytes, set[str]] = {}
-        self._conflicted: dict[bytes, set[str]] = {}  # of those, by script
+        # Of those, by script: in whose place is another now.
+        self._conflicted: dict[bytes, dict[str, str]] = {}
 
     def __contains__(self, script: bytes) -> bool:
         return script in self._left
@@ -27,21 +32,20 @@ class Departures:
     def of(self, script: bytes) -> frozenset[str]:
         return frozenset(self._left.get(script, ()))
 
-    def conflicted(self, script: bytes) -> frozenset[str]:
-        """Of those, the ones whose inputs another transaction was seen to spend."""
-        return frozenset(self._conflicted.get(script, ()))
+    def conflicted(self, script: bytes) -> frozenset[tuple[str, str]]:
+        """Of those, the ones whose inputs another transaction was seen to spend; each
+        with that other."""
+        return frozenset(self._conflicted.get(script, _NONE).items())
 
-    def note(
-        self, txid: str, scripts: Iterable[bytes], *, is_conflict: bool = False
-    ) -> None:
-        """It left the mempool; it paid these. `is_conflict`: as another spends what it
-        spent, or what one spent that it came from."""
+    def note(self, txid: str, scripts: Iterable[bytes], *, by: str = "") -> None:
+        """It left the mempool; it paid these. `by`: as that one spends what it spent,
+        or what one spent that it came from."""
         for script in scripts:
             left = self._left.setdefault(script, set())
             if len(left) < MOST_LEFT:
                 left.add(txid)
-                if is_conflict:
-                    self._conflicted.setdefault(script, set()).add(txid)
+                if by:
+                    self._conflicted.setdefault(script, {})[txid] = by
 
     def undo(self, txid: str, scripts: Iterable[bytes]) -> None:
         """It is there, or there again."""
@@ -49,7 +53,7 @@ class Departures:
             if script in self._left:
                 self._left[script].discard(txid)
             if script in self._conflicted:
-                self._conflicted[script].discard(txid)
+                self._conflicted[script].pop(txid, None)
 
     def forget(self, script: bytes) -> None:
         """Nobody watches it any more."""

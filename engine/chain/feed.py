@@ -121,7 +121,8 @@ class ChainView(msgspec.Struct, frozen=True, gc=False):
     mempool, unless it is one of `left`: txids that this one had and has no more.
 
     `conflicted`: of `left`, those that cannot be there beside what the source showed in
-    their place, as it spends the same. That is its word, also if it is not `complete`.
+    their place, as it spends the same; each with that one. That is its word, also if it
+    is not `complete`.
 
     `is_current`: the source is a current witness. One that is not can show money, and
     nothing else: its view takes nothing away, counts no depth and judges no deadline.
@@ -138,7 +139,7 @@ class ChainView(msgspec.Struct, frozen=True, gc=False):
     unread_below: int = 0  # a height; see `engine.chain.unread`. 0: all was read
     mempool_since: int = 0
     left: frozenset[str] = frozenset()
-    conflicted: frozenset[str] = frozenset()
+    conflicted: frozenset[tuple[str, str]] = frozenset()
 
 
 def places(outputs: Sequence[Output]) -> tuple[tuple[str, int | None], ...]:

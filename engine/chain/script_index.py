@@ -370,13 +370,11 @@ class ScriptIndex:
     def _evict_conflicts(self, tx: PackedTx) -> set[bytes]:
         touched: set[bytes] = set()
         for txid, paid in self._pool.evict_conflicts(tx).items():
-            touched |= self._note_left(txid, paid, is_conflict=True)
+            touched |= self._note_left(txid, paid, by=tx.txid)
         return touched
 
-    def _note_left(
-        self, txid: str, paid: set[bytes], *, is_conflict: bool = False
-    ) -> set[bytes]:
+    def _note_left(self, txid: str, paid: set[bytes], *, by: str = "") -> set[bytes]:
         """This left the pool; which watched scripts it paid."""
         touched = paid & self._watched.scripts.keys()
-        self._departures.note(txid, touched, is_conflict=is_conflict)
+        self._departures.note(txid, touched, by=by)
         return touched

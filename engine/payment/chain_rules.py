@@ -10,6 +10,8 @@ What may be believed:
   the source that last saw it no longer lists it, or when another source does not list
   it though it had `ABSENCE_GRACE_MS` to hear of it; the watcher looks twice before it
   lets a view say so (`merely_absent`).
+- What took the place of a receipt waits where the view may not take that away (yet):
+  both are never counted.
 - What a source only repeats from our own journal (`verified_by_source` is False)
   supports a receipt that we have; it is never news, and nothing is confirmed by it.
 - Depth counts as the view shows it now. It may fall: what was confirmed by it is then
@@ -26,7 +28,7 @@ from engine.money.amount import MAX_SAT
 from engine.payment.crowd import MOST_RECEIPTS, followed
 from engine.payment.depth import emit_confirmed, emit_depth, emit_fallen
 from engine.payment.fold import EventBuilder, outpoint
-from engine.payment.losses import emit_losses, emit_reversed
+from engine.payment.losses import emit_losses, emit_reversed, is_unconfirmed
 from engine.payment.model import (
     Claim,
     EventType,
@@ -91,8 +93,11 @@ def _emit_news(
 ) -> bool:
     """Whether there were any."""
     known = {outpoint(receipt) for receipt in builder.payment.receipts}
+    taken = _in_place_of_receipts(builder.payment, view, listed)
     fresh = [
-        o for key, o in listed.items() if key not in known and o.verified_by_source
+        o
+        for key, o in listed.items()
+        if key not in known and o.verified_by_source and o.txid not in taken
     ]
     chosen = followed(builder.payment.receipts, fresh)
     if len(chosen) < len(fresh):
@@ -103,6 +108,21 @@ def _emit_news(
     # And a settled invoice, which is followed whatever else there is.
     assert len(builder.payment.receipts) <= MOST_RECEIPTS + 1, builder.payment.id
     return bool(chosen)
+
+
+def _in_place_of_receipts(
+    payment: Payment, view: ChainView, listed: Listed
+) -> set[str]:
+    """The transactions that the source showed in the place of what is still counted,
+    and those in the place of these."""
+    by, taken = dict(view.conflicted), set[str]()
+    for receipt in payment.receipts if by else ():
+        txid = by.get(receipt.txid)
+        if is_unconfirmed(receipt) and outpoint(receipt) not in listed:
+            while txid is not None and txid not in taken:
+                taken.add(txid)
+                txid = by.get(txid)
+    return taken
 
 
 def _note_left_out(

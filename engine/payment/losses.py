@@ -17,6 +17,7 @@ __all__ = [
     "blocks_lost",
     "emit_losses",
     "emit_reversed",
+    "is_unconfirmed",
     "merely_absent",
 ]
 
@@ -42,7 +43,7 @@ def merely_absent(
     return frozenset(
         key
         for key in known.keys() - listed
-        if _is_unconfirmed(known[key]) and _would_list(known[key], view, asked_at)
+        if is_unconfirmed(known[key]) and _would_list(known[key], view, asked_at)
     )
 
 
@@ -68,6 +69,7 @@ def emit_losses(builder: EventBuilder, view: ChainView, listed: Listed) -> bool:
     before = len(builder.payment.receipts)
     # It may be the replacement, and both must never be counted.
     has_news = bool(listed.keys() - {outpoint(r) for r in builder.payment.receipts})
+    replaced = {txid for txid, _ in view.conflicted}
     for receipt in builder.payment.receipts:
         output = listed.get(outpoint(receipt))
         if _lost_its_block(receipt, output, view):
@@ -76,9 +78,9 @@ def emit_losses(builder: EventBuilder, view: ChainView, listed: Listed) -> bool:
             receipt = _unconfirmed(receipt, view, builder.now)
             builder.emit(EventType.REORGED, txid=receipt.txid, receipt=receipt)
         # Its place was taken: to wait for the rest of the mempool is to count both.
-        is_replaced = has_news and receipt.txid in view.conflicted
+        is_replaced = has_news and receipt.txid in replaced
         is_proven = view.complete or is_replaced
-        absent = output is None and _is_unconfirmed(receipt) and is_proven
+        absent = output is None and is_unconfirmed(receipt) and is_proven
         is_telling = has_news or _would_list(receipt, view, builder.now)
         if absent and is_telling and _had_time(receipt, view, builder.now):
             _emit_replaced(builder, receipt)
@@ -105,7 +107,7 @@ def _lost_its_block(receipt: Receipt, output: Output | None, view: ChainView) ->
     )
 
 
-def _is_unconfirmed(receipt: Receipt) -> bool:
+def is_unconfirmed(receipt: Receipt) -> bool:
     """Whether it can leave the mempool. A settled invoice never was there."""
     return receipt.block_hash is None and not receipt.is_lightning
 

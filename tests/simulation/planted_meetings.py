@@ -25,7 +25,9 @@ def another_source_has_a_tenth_of_the_time_to_hear_of_it(patch: Patch) -> None:
         patch.setattr(module, "ABSENCE_GRACE_MS", 60_000)
 
 
-def _conflicts(patch: Patch, of: Callable[[ChainView], frozenset[str]]) -> None:
+def _conflicts(
+    patch: Patch, of: Callable[[ChainView], frozenset[tuple[str, str]]]
+) -> None:
     """The view names others, whose place was taken."""
     read_view = engine.payment.chain_rules.read_view
 
@@ -44,7 +46,7 @@ def what_took_its_place_is_counted_beside_it(patch: Patch) -> None:
 
 def what_has_left_was_replaced(patch: Patch) -> None:
     """By whatever else came, and be it for no coin of the same."""
-    _conflicts(patch, lambda view: view.left)
+    _conflicts(patch, lambda view: frozenset((txid, "") for txid in view.left))
 
 
 PLANTED_MEETINGS: tuple[Plant, ...] = (

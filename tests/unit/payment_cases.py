@@ -96,13 +96,14 @@ def view(
     off_chain: tuple[str, ...] = (),
     complete: bool = True,
     is_current: bool = True,
-    conflicted: tuple[str, ...] = (),
+    conflicted: dict[str, str] | None = None,
     left: tuple[str, ...] = (),
 ) -> ChainView:
     shown = Tip(tip, block(tip))
     seen = ChainView(source, shown, outputs, off_chain, complete, is_current)
-    gone = frozenset(left + conflicted)
-    return replace(seen, left=gone, conflicted=frozenset(conflicted))
+    pairs = frozenset((conflicted or {}).items())
+    gone = frozenset(left) | {txid for txid, _ in pairs}
+    return replace(seen, left=gone, conflicted=pairs)
 
 
 class Told:

@@ -60,7 +60,7 @@ class Judges:
         self._record = record
         self._scripts: dict[str, bytes] = {}
         self.books: dict[str, Book] = {}
-        self.news = News(self.books)
+        self.news = News(self.books, record)
         self.released: set[str] = set()
 
     def judge(self, payment: Payment, events: Sequence[Event]) -> None:

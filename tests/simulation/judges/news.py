@@ -2,7 +2,9 @@
 
 A judge of an event sees what should not be. Here is kept what a watcher was shown and
 has not told yet; when the process and its disk have been well for long enough, nothing
-may be left. A view that could know of it and shows it no more ends the wait.
+may be left. A view that could know of it and shows it no more ends the wait. What took
+the place of money that is still counted is told when that may be taken away, and not
+before: both are never counted (docs/states.md).
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from collections.abc import Mapping
 from engine.chain.feed import ChainView
 from tests.simulation.judges.book import Book
 from tests.simulation.judges.case import is_old
-from tests.simulation.record import Outpoint, outpoint_of
+from tests.simulation.record import Outpoint, Record, outpoint_of
 
 __all__ = ["News"]
 
@@ -23,8 +25,9 @@ MOST_SAT = 21_000_000 * 100_000_000
 class News:
     """See the module docstring. `books`: by payment, kept by the judges."""
 
-    def __init__(self, books: Mapping[str, Book]) -> None:
+    def __init__(self, books: Mapping[str, Book], record: Record) -> None:
         self._books = books
+        self._record = record
         self._first: dict[str, dict[Outpoint, int]] = {}  # true ms, by payment
 
     def on_shown(self, payment_id: str, view: ChainView, true_ms: int) -> None:
@@ -39,9 +42,23 @@ class News:
             and key not in book.terms.ignore
             and output.verified_by_source
             and not is_old(book.terms, output)
+            and not self._replaces(book, view.source, output.txid)
         }
         if found:
             self._first[payment_id] = found
+
+    def _replaces(self, book: Book, source: str, txid: str) -> bool:
+        """Whether the source showed it in the place of what is counted, or of what was
+        in the place of that."""
+        rivals, looked_at = self._record.rivals(source), set[str]()
+        counted = {k[0] for k, r in book.receipts.items() if r.block_hash is None}
+        place = [txid]
+        while place:
+            one = place.pop()
+            if one not in looked_at:
+                looked_at.add(one)
+                place += rivals.put_out_by(one)
+        return not counted.isdisjoint(looked_at - {txid})
 
     def forget(self) -> None:
         """The process died: it knows no more what it was shown. The next view shows it

@@ -51,10 +51,10 @@ def test_a_conflict_is_told_of_what_was_put_out_and_of_nothing_else() -> None:
     index.apply_mempool([second], [child.txid])
     shown = index.view(ALICE, "s")
     assert shown.left == {first.txid, child.txid}
-    assert shown.conflicted == {first.txid}
+    assert shown.conflicted == {(first.txid, second.txid)}
     assert not shown.complete
     index.apply_mempool([first], ())  # it came back, and put the other out
-    assert index.view(ALICE, "s").conflicted == {second.txid}
+    assert index.view(ALICE, "s").conflicted == {(second.txid, first.txid)}
     index.unwatch(ALICE)
     assert index.view(ALICE, "s").conflicted == frozenset()
 
@@ -76,6 +76,6 @@ def test_views_say_how_old_the_mempool_is() -> None:
 def test_so_much_is_remembered_of_one_script() -> None:
     book = Departures()
     for number in range(departures.MOST_LEFT + 5):
-        book.note(f"{number}", [ALICE], is_conflict=True)
+        book.note(f"{number}", [ALICE], by="x")
     assert len(book.of(ALICE)) == departures.MOST_LEFT == 1_000
-    assert book.conflicted(ALICE) == book.of(ALICE)
+    assert book.conflicted(ALICE) == {(txid, "x") for txid in book.of(ALICE)}

@@ -1,5 +1,6 @@
 """What takes a payment back: replacements and reorgs; and what does not."""
 
+import pytest
 from msgspec.structs import replace
 
 from engine.chain.feed import Output
@@ -60,21 +61,67 @@ def test_a_replacement_is_never_counted_beside_what_it_replaced() -> None:
     """Seen at a node that told each change: "overpaid", and "replaced" after it."""
     told = Told()
     told(view(mempool("t1")))
-    taken = ("t1",)
-    partly = view(mempool("t2"), complete=False, conflicted=taken)
+    partly = view(mempool("t2"), complete=False, conflicted={"t1": "t2"})
     assert told(partly) == ["replaced", "detected"]
     assert told.payment.received_sat == 50_000
+
+
+@pytest.mark.parametrize("who", ["behind", "another"])
+def test_who_may_not_say_gone_yet_shows_no_replacement_either(who: str) -> None:
+    """Seen of a source that was behind: "overpaid" by money and what replaced it."""
+    told = Told()
+    told(view(mempool("t1")))
+    taken = view(mempool("t2", 49_990), mempool("t3", 1), conflicted={"t1": "t2"})
+    held = (
+        replace(taken, is_current=False)
+        if who == "behind"
+        else replace(taken, source="other")
+    )
+    assert "replaced" not in told(held)
+    assert {receipt.txid for receipt in told.payment.receipts} == {"t1", "t3"}
+    assert "replaced" in told(taken)
+    assert {receipt.txid for receipt in told.payment.receipts} == {"t2", "t3"}
+
+
+def test_nor_what_replaced_the_replacement() -> None:
+    told = Told()
+    told(view(mempool("t1")))
+    twice = {"t1": "t2", "t2": "t4"}
+    behind = view(mempool("t4"), mempool("t3", 1), conflicted=twice, is_current=False)
+    told(behind)
+    assert {receipt.txid for receipt in told.payment.receipts} == {"t1", "t3"}
+    round_about = view(
+        mempool("t4"), conflicted={"t1": "t4", "t4": "t1"}, is_current=False
+    )
+    assert told(round_about) == []
+
+
+def test_a_conflict_that_is_over_or_of_other_money_holds_no_news() -> None:
+    told = Told()
+    told(view(mempool("t1")))
+    over = {"t1": "t2"}
+    behind = view(mempool("t1"), mempool("t2", 7), conflicted=over, is_current=False)
+    assert "detected" in told(behind), "it is there again"
+    others = view(
+        mempool("t1"), mempool("t3", 7), conflicted={"x": "t3"}, is_current=False
+    )
+    assert "detected" in told(others)
+    told(view(mined("t1", 1000), mempool("t3", 7)))
+    late = view(mempool("t5", 7), conflicted={"t1": "t5"}, is_current=False)
+    assert "detected" in told(late), "what is in a block was not replaced"
 
 
 def test_of_an_incomplete_view_only_a_conflict_that_pays_us_takes_money_away() -> None:
     told = Told()
     told(view(mempool("t1"), mempool("t3", 1)))
-    taken = ("t1",)
+    taken = {"t1": "t2"}
     elsewhere = view(mempool("t3", 1), complete=False, conflicted=taken)
     assert told(elsewhere) == [], "it may be there again at the next look"
     there = view(mempool("t1"), mempool("t3", 1), complete=False, conflicted=taken)
     assert told(there) == []
-    mined_perhaps = view(mempool("t2", 7), mempool("t3", 1), complete=False, left=taken)
+    mined_perhaps = view(
+        mempool("t2", 7), mempool("t3", 1), complete=False, left=("t1",)
+    )
     assert "replaced" not in told(mined_perhaps), "it left, maybe into a block"
     assert {receipt.txid for receipt in told.payment.receipts} == {"t1", "t2", "t3"}
     behind = replace(elsewhere, outputs=(mempool("t4", 7),), is_current=False)
