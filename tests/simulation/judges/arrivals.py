@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from engine.payment.events import Event
 from engine.payment.model import Claim, EventType, Receipt, Status
-from tests.simulation.judges.book import OVER
+from engine.payment.observations import ProviderClaim
+from tests.simulation.judges.book import OVER, Book
 from tests.simulation.judges.case import Case, Decision, must_be_old
 from tests.simulation.judges.rivals import counts_both
 
@@ -31,7 +32,7 @@ def _announced(case: Case, claim: Claim) -> str | None:
     if not any(
         (one.provider, one.txid, one.amount_sat, one.replaceable)
         == (claim.provider, claim.txid, claim.amount_sat, claim.replaceable)
-        and claim.withdraw_at == at + one.window_s * 1000
+        and claim.withdraw_at == _until(book, one, at)
         for one in told
     ):
         return f"no provider said {claim}"
@@ -46,6 +47,14 @@ def _announced(case: Case, claim: Claim) -> str | None:
     if any(known.txid in {claim.txid, None} for known in book.claims):
         return "it was announced already"
     return None
+
+
+def _until(book: Book, claim: ProviderClaim, at: int) -> int:
+    """So long it may stand: all of them keep a payment open for a time that is given
+    (docs/merchants.md)."""
+    covered = max([at, *(until for _, until in book.held)])
+    left_ms = max(claim.total_s * 1000 - book.held_ms, 0)
+    return min(at + claim.window_s * 1000, covered + left_ms)
 
 
 def _seen(case: Case) -> str | None:

@@ -51,13 +51,23 @@ class Book:
     refunds: frozenset[str] = frozenset()  # that were told of
     has_lost: bool = False  # a receipt, its block or depth, since it was confirmed
     reversed_at: int = 0  # ms, when it was last: from then on it may run out again
+    held: tuple[tuple[int, int], ...] = ()  # ms, from and to when claims could stand
 
     def copy(self) -> Book:
         return Book(
             self.terms, self.seq, self.status, dict(self.receipts), list(self.claims),
             set(self.marks), self.settled_sat, self.confirmed_at, dict(self.parts),
-            self.refunds, self.has_lost, self.reversed_at,
+            self.refunds, self.has_lost, self.reversed_at, self.held,
         )  # fmt: skip
+
+    @property
+    def held_ms(self) -> int:
+        """How long at least one claim could stand, up to now."""
+        total_ms = end = 0
+        for start, until in sorted(self.held):
+            total_ms += max(until - max(start, end), 0)
+            end = max(end, until)
+        return total_ms
 
     # -- sums ------------------------------------------------------------------------
 
@@ -126,6 +136,7 @@ class Book:
                 self.terms = after_the_change(self.terms, data.changed)
             case EventType.DETECTED if data.claim is not None:
                 self.claims.append(data.claim)
+                self.held += ((event.at, data.claim.withdraw_at),)
             case EventType.DETECTED | EventType.REORGED if data.receipt is not None:
                 self._put(data.receipt)
             case EventType.CONFIRMING:
