@@ -40,7 +40,8 @@ class Failover:
         node = world.node
         if expected is None or node is None:
             return
-        if now - max(self._since, ill_ms) < patience_ms:
+        # What was wrong with it between two looks was wrong, too.
+        if now - max(self._since, ill_ms, expected.since) < patience_ms:
             return
         fresh = node.source_report.now.freshness
         if fresh.source != expected.name or not fresh.live:
