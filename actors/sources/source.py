@@ -67,7 +67,6 @@ class SourceActor(Actor):
 
     __slots__ = (
         "_is_best_known",
-        "_is_writing",
         "_node",
         "_published",
         "_restart_point",
@@ -93,8 +92,9 @@ class SourceActor(Actor):
         self._restart_point = node.restart_point
         self._tick: Timer | None = None
         best = published.now.best
-        self._written = None if best is None else best.tip  # the best tip, on disk
-        self._is_writing = False  # it, now
+        # The best tip, on disk or on its way there. That an earlier life of this actor
+        # has published one says nothing: the journal may have crashed with it.
+        self._written: Tip | None = None
         self._unread_written: Unread | None = None  # what of the chain nobody has read
         self._unread_over: Unread | None = None  # what was, and was read since
         # Of the last run; until it is known nobody is held against it. The dev chain
@@ -214,6 +214,7 @@ class SourceActor(Actor):
             self._note_failure(feed, done.error)
         rand = 0.0 if done.error is None else self._node.random.random()
         self.planner.finish(done, now, rand)
+        self._write_best()
         if done.error is None and not aside:
             self._move_restart_point(feed, done, now)
         self._publish()
@@ -328,20 +329,17 @@ class SourceActor(Actor):
         self._plan_soon()
 
     def _write_best(self) -> None:
-        """Before what follows from it is committed; one at a time, the newest last."""
+        """Before what follows from it is committed: the journal keeps the order."""
         best = self.planner.report.best
         if best is None or best.tip == self._written:
             return
-        if self._is_writing or self._is_made_anew:
+        if self._is_made_anew:
             return
-        self._is_writing, tip = True, best.tip
+        tip = self._written = best.tip
 
         def written(outcome: Outcome) -> None:
-            self._is_writing = False
-            if isinstance(outcome, Committed):
-                self._written = tip
-                if self._is_current():
-                    self._write_best()  # a newer one may have come meanwhile
+            if not isinstance(outcome, Committed) and self._written == tip:
+                self._written = None  # with what is published next it is tried again
 
         row = SourceTip(BEST_TIP, tip.height, tip.hash)
         self._node.append(Write(rows=(row,)), written)

@@ -1,6 +1,6 @@
 """The best tip that anybody has shown: written down, and believed in the next run."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from actors.sources.messages import BestRead
 from engine.chain.feed import Tip
 from engine.chain.witness import Best, Standing
 from engine.errors import StoreUnavailable
-from engine.store.writes import BEST_TIP, SourceTip, Write
+from engine.store.writes import BEST_TIP, SourceTip, Unavailable, Write
 from tests.tools.fake_feed import FakeFeed, make_tx
 from tests.unit.actor_stage import ActorStage, Inbox
 from tests.unit.actors.sources.reader import Reader
@@ -60,30 +60,84 @@ def test_the_best_tip_is_written_down_and_no_place_to_read_from(
     assert best.tip == tip
 
 
-def test_a_best_tip_that_comes_while_another_is_written_is_written_next(
+class Desk:
+    """Before the journal: what it is given, and what becomes of the first best tip."""
+
+    def __init__(
+        self, stage: ActorStage, first: Callable[[Write, Any], None] | None = None
+    ) -> None:
+        self.got: list[SourceTip] = []
+        self._append, self._first = stage.node.append, first
+        stage.node.append = self.append  # type: ignore[method-assign]
+
+    def append(self, write: Write, reply: Any) -> None:
+        row = write.rows[0] if write.rows else None
+        if isinstance(row, SourceTip):
+            self.got.append(row)
+            if row.source == BEST_TIP and self._first is not None:
+                first, self._first = self._first, None
+                return first(write, reply)
+        self._append(write, reply)
+
+
+def test_a_best_tip_waits_for_no_other_that_is_being_written(
     stage: ActorStage,
 ) -> None:
-    """Else it waits for the next news, and is not known if the process ends before."""
-    append = stage.node.append
-    held: list[tuple[Write, Any]] = []
-
-    def slow(write: Write, reply: Any) -> None:
-        if not held and write.rows and getattr(write.rows[0], "source", "") == BEST_TIP:
-            held.append((write, reply))
-        else:
-            append(write, reply)
-
-    stage.node.append = slow  # type: ignore[method-assign]
+    """The journal keeps the order; what follows from the newest would be before it."""
+    held: list[Write] = []
+    Desk(stage, lambda write, _reply: held.append(write))
     feed = node("core")
     Reader(stage, feed)
     stage.pass_s(3)
+    assert stage.store.source_tip(BEST_TIP) is None
     feed.mine([])
     stage.pass_s(3)
-    assert stage.store.source_tip(BEST_TIP) is None
-    append(*held[0])
-    stage.run()
     saved, tip = stage.store.source_tip(BEST_TIP), feed.now
     assert saved == SourceTip(BEST_TIP, tip.height, tip.hash)
+    assert len(held) == 1
+
+
+def test_a_best_tip_is_handed_to_the_journal_before_a_place_as_high(
+    stage: ActorStage,
+) -> None:
+    """Else a process that ends in between starts with the place alone, and holds no
+    source against it. The first place of all may be the tip."""
+    desk = Desk(stage)
+    feed = node("core", 3)
+    reader = Reader(stage, feed)
+    stage.pass_s(3)
+    assert reader.saved() == (feed.now.height, feed.now.hash)
+    assert [row.source for row in desk.got] == [BEST_TIP, "core"]
+
+
+def test_a_best_tip_that_could_not_be_written_is_written_when_it_can_be(
+    stage: ActorStage,
+) -> None:
+    Desk(stage, lambda _write, reply: reply(Unavailable("disk full")))
+    feed = node("core")
+    Reader(stage, feed)
+    stage.pass_s(3)
+    saved, tip = stage.store.source_tip(BEST_TIP), feed.now
+    assert saved == SourceTip(BEST_TIP, tip.height, tip.hash)
+
+
+def test_a_best_tip_that_was_lost_with_the_journal_is_written_by_the_next_life(
+    stage: ActorStage,
+) -> None:
+    """They crash together, and the report is all that is left: that it was published
+    is not that it was written (world 3279)."""
+    lost: list[Write] = []
+    Desk(stage, lambda write, _reply: lost.append(write))
+    feed = node("core")
+    Reader(stage, feed)
+    stage.pass_s(3)
+    source = stage.node.source
+    source.kill()
+    source.start()
+    stage.pass_s(3)
+    saved, tip = stage.store.source_tip(BEST_TIP), feed.now
+    assert saved == SourceTip(BEST_TIP, tip.height, tip.hash)
+    assert len(lost) == 1
 
 
 def test_the_dev_chain_s_best_tip_ends_with_it(stage: ActorStage) -> None:
