@@ -74,16 +74,18 @@ class Knowledge:
             return
         self._covers = source if by_block else None
 
-    def on_answer(self, source: str, at: int) -> None:
+    def on_answer(self, source: str, at: int, *, is_probe: bool) -> None:
         """What the source answered then, in a round or beside one, is told now."""
-        rounds = self._record.rounds_at(source, at)
-        if not rounds or not rounds[-1].told:
+        record, network = self._record, self._network
+        told = (record.probes_at if is_probe else record.rounds_at)(source, at)
+        if not told or not told[-1].told:
             return
         self._behind.pop(source, None)
-        self._no_answer.discard((source, at))
-        if all(why_no_witness(answers, self._network) for answers in rounds):
-            self._no_answer.add((source, at))
-        why = why_no_witness(rounds[-1], self._network, ON_ITS_WAY)
+        if not is_probe:  # which is asked for nothing that could be missing
+            self._no_answer.discard((source, at))
+            if all(why_no_witness(answers, network) for answers in told):
+                self._no_answer.add((source, at))
+        why = why_no_witness(told[-1], network, ON_ITS_WAY)
         if why is not None:
             self._behind[source] = why
         else:  # to say less than is so is no fault

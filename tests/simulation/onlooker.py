@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from actors.delivery.notifier import NotifierActor
 from actors.messages import Round, RoundDone, Seen
-from actors.sources.messages import Probed
+from actors.sources.messages import Probe, Probed
 from actors.sources.source import SourceActor
 from actors.sources.workers import BlockFeedWorker
 from actors.watching.address import AddressActor
@@ -55,6 +55,8 @@ class Onlooker:
             self._on_source_mail(actor, message, is_lost=is_lost)
         elif isinstance(actor, AddressActor):
             self._on_watcher_mail(actor, message)
+        elif isinstance(message, Probe):
+            self._rules.record.on_probe(_source_of(actor))
         elif isinstance(message, Round):
             source = _source_of(actor)
             self._note_plan(source, message)
@@ -72,8 +74,9 @@ class Onlooker:
                 self._note_plan(feed.spec.name, feed.busy)
         if isinstance(message, _ANSWERS) and not is_lost:
             source = self._world.sources[message.feed]
-            self._rules.record.on_heard(source.name, message.asked_at)
-            self._knowledge.on_answer(source.name, message.asked_at)
+            at, is_probe = message.asked_at, isinstance(message, Probed)
+            self._rules.record.on_heard(source.name, at, is_probe=is_probe)
+            self._knowledge.on_answer(source.name, at, is_probe=is_probe)
             work = actor.planner.feeds[message.feed].busy
             is_aside = work is not None and work.aside
             if isinstance(message, RoundDone) and not is_aside:

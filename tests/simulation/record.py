@@ -54,6 +54,8 @@ class Record:
         self.chain = chain
         self.rounds: dict[str, list[Answers]] = {}  # by source, in their order
         self._by_moment: dict[tuple[str, int], list[Answers]] = {}
+        self._probes: dict[tuple[str, int], list[Answers]] = {}  # the same, of these
+        self._probed: dict[str, bool] = {}  # sources that are: whether since just now
         self.best_height = 0  # that this process heard of, or had written down
         self._shown_whole: set[str] = set()  # mempools, to this process
         self._rivals: dict[str, Rivals] = {}  # by source, in what it showed to it
@@ -81,11 +83,18 @@ class Record:
     def on_round(self, source: str, at: int, best_height: int) -> None:
         """A round begins that was planned when this was the best tip."""
         self._asked_with = best_height
+        self._probed.pop(source, None)
         self._begin(source, at)
 
-    def on_heard(self, source: str, at: int) -> None:
+    def on_probe(self, source: str) -> None:
+        """Until its next round the source is only asked how it is: what it says then
+        is no round's word, though it may be of the same moment."""
+        self._probed[source] = True
+
+    def on_heard(self, source: str, at: int, *, is_probe: bool) -> None:
         """The engine hears of what the source answered at this moment."""
-        for answers in self.rounds_at(source, at):
+        told = self.probes_at if is_probe else self.rounds_at
+        for answers in told(source, at):
             for status in answers.told:
                 if status.doubt is None:
                     self._heard_of(status.tip)
@@ -98,14 +107,17 @@ class Record:
 
     def _round(self, source: str, at: int) -> Answers:
         rounds = self.rounds.setdefault(source, [])
-        if not rounds or rounds[-1].at != at:
+        if self._probed.get(source) or not rounds or rounds[-1].at != at:
             return self._begin(source, at)
         return rounds[-1]
 
     def _begin(self, source: str, at: int) -> Answers:
         answers = Answers(source, at, self._asked_with)
         self.rounds.setdefault(source, []).append(answers)
-        self._by_moment.setdefault((source, at), []).append(answers)
+        of_its_kind = self._by_moment
+        if source in self._probed:
+            of_its_kind, self._probed[source] = self._probes, False
+        of_its_kind.setdefault((source, at), []).append(answers)
         return answers
 
     def on_tip_written(self, height: int) -> None:
@@ -165,6 +177,10 @@ class Record:
     def rounds_at(self, source: str, asked_at: int) -> Sequence[Answers]:
         """The rounds that the source answered at this moment: mostly one."""
         return self._by_moment.get((source, asked_at), ())
+
+    def probes_at(self, source: str, asked_at: int) -> Sequence[Answers]:
+        """What it answered at this moment when it was only asked how it is."""
+        return self._probes.get((source, asked_at), ())
 
     def snapshots_of(self, source: str) -> Iterator[Snapshot]:
         """All that the source ever served, the newest first, none twice in a row."""
