@@ -71,13 +71,13 @@ class Desk:
         stage.node.append = self.append  # type: ignore[method-assign]
 
     def append(self, write: Write, reply: Any) -> None:
+        then: Callable[[Write, Any], None] = self._append
         row = write.rows[0] if write.rows else None
         if isinstance(row, SourceTip):
             self.got.append(row)
             if row.source == BEST_TIP and self._first is not None:
-                first, self._first = self._first, None
-                return first(write, reply)
-        self._append(write, reply)
+                then, self._first = self._first, None
+        then(write, reply)
 
 
 def test_a_best_tip_waits_for_no_other_that_is_being_written(
