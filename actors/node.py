@@ -24,6 +24,7 @@ from actors.published import (
     SourceReport,
     Watchers,
 )
+from actors.redeliveries import Redeliveries
 from actors.status_counts import StatusCounts
 from actors.upstreams import Upstreams
 from engine.chain.restart_point import RestartPoint
@@ -103,6 +104,7 @@ class Node:
         self.operators: dict[str, str] = {}  # of sources: who runs them
         self.alerts = Alerts(self.counters)  # anybody raises and clears them
         self.orders = OrderCounts()  # the supervisor's; it is asked for silence
+        self.redeliveries = Redeliveries()  # the journal's; notifiers ask
         # Payments whose addresses no source can read whole, by id; of their watchers.
         self.unread: dict[str, Freshness] = {}
         self.journal: Ref

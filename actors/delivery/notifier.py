@@ -21,6 +21,7 @@ from collections import deque
 from typing import Any
 
 from actors.delivery.channel_in_use import ChannelInUse
+from actors.delivery.known import Known
 from actors.delivery.notes import (
     BreakerRested,
     HeadRead,
@@ -68,11 +69,10 @@ class NotifierActor(Actor):
 
     __slots__ = (
         "_breaker",
-        "_has_dead",
         "_is_reading",
         "_kept",
         "_kind",
-        "_known_to",
+        "_known",
         "_must_read_again",
         "_node",
         "_queues",
@@ -106,8 +106,7 @@ class NotifierActor(Actor):
         self._is_reading = False  # what is owed, page by page
         self._must_read_again = False  # something is owed anew since that began
         self._senders = SenderPool(self._kind.workers, self._hire)
-        self._known_to = 0  # offset: what is owed up to here was read or sent
-        self._has_dead = False  # something was given up, of some payment
+        self._known = Known(lambda: node.redeliveries.of(channel.merchant))
 
     @property
     def _channel(self) -> Channel:
@@ -116,6 +115,7 @@ class NotifierActor(Actor):
     def on_start(self) -> None:
         """What is owed comes first; events wait, or one could overtake another."""
         channel_id = self._channel.id
+        self._known.begin_reading()
         self.await_reply(
             lambda reply: self._node.read(lambda store: store.owed(channel_id), reply),
             self._on_owed,
@@ -161,14 +161,15 @@ class NotifierActor(Actor):
     def _on_owed(self, answer: Any) -> None:
         if not isinstance(answer, Owed):
             raise RuntimeError(f"cannot read what is pending: {answer!r}")
-        self._known_to = answer.last_offset
-        self._has_dead = answer.has_dead
+        self._known.found(answer.last_offset)
+        self._known.has_dead = answer.has_dead
         self._on_more_owed(answer.payments)
 
     def _on_more_owed(self, pending: Any) -> None:
         """Events wait until all of it is known: one could overtake another."""
         self._on_pending(pending)
         if len(pending) < OWED:
+            self._known.end_reading()
             self._give_turns()
             return
         channel_id, last = self._channel.id, pending[-1].payment_id
@@ -186,18 +187,14 @@ class NotifierActor(Actor):
         if queue is not None:
             queue.routed(head)
             return
-        if event.offset <= self._known_to:
-            queue = DeliveryQueue()  # it may have been sent, found in the outbox
-        elif self._has_dead:
-            queue = DeliveryQueue(newest=event.offset)  # it may follow a gap
-        else:
-            queue = DeliveryQueue(head)
-        self._queues[payment_id] = queue
+        self._queues[payment_id] = self._known.queue_of(head)
         self._waiting.append(payment_id)
 
     def _read_pending(self, after_id: str = "") -> None:
         """Payments with something owed, after a redelivery: some, and then the next."""
         self._is_reading = True
+        if not after_id:
+            self._known.begin_reading()
         ref, asked_by = self.ref, self.ref.incarnation
         channel_id = self._channel.id
         self._node.read(
@@ -210,7 +207,9 @@ class NotifierActor(Actor):
         self._is_reading = False
         if len(pending) == OWED:
             self._read_pending(pending[-1].payment_id)
-        elif self._must_read_again:
+            return
+        self._known.end_reading()
+        if self._must_read_again:
             self._must_read_again = False
             self._read_pending()
 
@@ -270,6 +269,7 @@ class NotifierActor(Actor):
                 self._wait_for_breaker(now)
                 return
             queue = self._queues[self._waiting[0]]
+            queue.heard(self._known.redeliveries())
             if queue.state is State.UNREAD and self._reads >= CONCURRENCY:
                 return
             payment_id = self._waiting.popleft()
@@ -312,7 +312,7 @@ class NotifierActor(Actor):
         head = queue.head
         assert head is not None
         now = self._node.clock.now()
-        self._known_to = max(self._known_to, head.offset)
+        self._known.found(head.offset)
         self._senders.send(
             Deliver(
                 payment_id=payment_id,
@@ -345,7 +345,7 @@ class NotifierActor(Actor):
             rand=rand,
         )
         if result.state == "dead":
-            self._has_dead = True
+            self._known.has_dead = True
             self._node.counters.add("deliveries.given_up")
             self._alert(GIVEN_UP, f"it was not told some event: {result.error}", DAY_MS)
         queue = self._queues[delivered.payment_id]
@@ -379,6 +379,7 @@ class NotifierActor(Actor):
     def _on_recorded(self, payment_id: str, outcome: Any) -> None:
         queue = self._queues[payment_id]
         if isinstance(outcome, Committed):
+            queue.heard(self._known.redeliveries())
             self._act(payment_id, queue, queue.recorded())
             if not self._channel.enabled:
                 self.stop()  # the parent looks whether it was enabled again

@@ -226,6 +226,7 @@ class JournalActor(Actor):
                         self._purge()
                 case Requeue():
                     if outcome.changed:
+                        self._node.redeliveries.count(row.merchant)
                         self._owe_anew(row.merchant)
 
     def _owe_anew(self, merchant: str | None) -> None:

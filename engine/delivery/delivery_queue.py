@@ -56,6 +56,7 @@ class Happening(Enum):
     ROUTED = "an event of the payment was committed"
     LISTED = "the outbox lists the payment among those that are owed something now"
     LISTED_LATER = "the outbox lists it, and the head is due later"
+    OWED_ANEW = "something that was told may be owed again"
     TURN = "a sender is free"
     HEAD = "the outbox has a head that is due"
     HEAD_LATER = "the outbox has a head that is due later"
@@ -74,7 +75,7 @@ class Happening(Enum):
 
 _S, _H = State, Happening
 
-_COMES_ANY_TIME = (_H.ROUTED, _H.LISTED, _H.LISTED_LATER, _H.DUE)
+_COMES_ANY_TIME = (_H.ROUTED, _H.LISTED, _H.LISTED_LATER, _H.OWED_ANEW, _H.DUE)
 
 
 def _stay(state: State) -> dict[Happening, State]:
@@ -88,6 +89,7 @@ TRANSITIONS: dict[State, dict[Happening, State]] = {
         # Something earlier may be owed again.
         _H.LISTED: _S.UNREAD,
         _H.LISTED_LATER: _S.UNREAD,
+        _H.OWED_ANEW: _S.UNREAD,
         _H.TURN: _S.SENDING,
     },
     _S.READING: {
@@ -129,6 +131,7 @@ class DeliveryQueue:
     """
 
     __slots__ = (
+        "_as_of",
         "_more",
         "_newest",
         "_next",
@@ -144,10 +147,12 @@ class DeliveryQueue:
         *,
         rests_until: int | None = None,
         newest: int | None = None,
+        as_of: int = 0,
     ):
         """`head`: a committed event, beside which nothing is owed. None: nobody knows
         what is owed but the outbox, which is asked at `rests_until`; if it is known
-        that nothing is owed but the event `newest` (offset), for what is said of it."""
+        that nothing is owed but the event `newest` (offset), for what is said of it.
+        `as_of`: so many redeliveries had been committed when that was known."""
         assert head is None or (rests_until is None and newest is None)
         self.state = State.UNREAD if head is None else State.READY
         if rests_until is not None:
@@ -160,6 +165,7 @@ class DeliveryQueue:
         self._newest = newest if head is None else head.offset
         self._next: Pending | None = None  # what comes behind the head, if it is known
         self._more = head is None  # the outbox may hold more than these two
+        self._as_of = as_of  # redeliveries: what is known here is from before the next
 
     def routed(self, event: Pending) -> State:
         """This event of the payment was committed; nothing was tried of it yet."""
@@ -182,6 +188,17 @@ class DeliveryQueue:
         if later and self.state is State.RESTING:
             self.rests_until = next_at
         return self._step(Happening.LISTED_LATER if later else Happening.LISTED)
+
+    def heard(self, redeliveries: int) -> State:
+        """So many redeliveries were committed by now. After one more, nobody but the
+        outbox knows what comes next; what is on its way (to the endpoint, or from the
+        outbox) stays so. To be called before `turn` and `recorded`."""
+        if redeliveries == self._as_of or self.state is State.READING:
+            return self.state  # what is read now is doubted in its turn
+        self._as_of = redeliveries
+        self._newest = self._next = None
+        self._more = True
+        return self._step(Happening.OWED_ANEW)
 
     def turn(self) -> State:
         """A sender is free: send the head, or ask for it."""

@@ -296,6 +296,24 @@ def test_notifiers_are_told_of_many_steps_once_a_second() -> None:
     assert len(told.got) == 3
 
 
+def test_each_step_that_changed_something_is_counted_before_anybody_is_told() -> None:
+    """Notifiers ask: they are told once a second, and send events meanwhile."""
+    house = House()
+    house.listen()
+    counted: list[int] = []
+    of = house.node.redeliveries.of
+    house.append()
+    for merchant in ("ann", "ann", "ann", "bob"):
+        step(house, merchant)
+    house.finish_one(Committed())
+    for changed in (5, 0, 7):
+        house.finish_one(Committed(changed=changed))
+        counted.append(of("ann"))
+    assert (counted, of("bob"), of("cy")) == ([1, 1, 2], 0, 0)
+    house.finish_one(Unavailable("the disk is full"))
+    assert of("bob") == 0
+
+
 def test_a_reminder_from_before_a_crash_ends_nobody() -> None:
     """Simulated world 375: the journal crashed a second time by it."""
     house = House()

@@ -72,6 +72,7 @@ HAPPENS: dict[str, Callable[[DeliveryQueue], State]] = {
     "routed": lambda queue: queue.routed(pending(9)),
     "listed": lambda queue: queue.listed(NOW, NOW),
     "listed later": lambda queue: queue.listed(NOW + 1, NOW),
+    "owed anew": lambda queue: queue.heard(1),
     "turn": lambda queue: queue.turn(),
     "head": lambda queue: queue.read(pending(5, NOW), NOW),
     "head later": lambda queue: queue.read(pending(5, NOW + 1), NOW),
@@ -87,6 +88,7 @@ FOLLOWS: dict[tuple[State, str], State] = {
     (State.READY, "turn"): State.SENDING,
     (State.READY, "listed"): State.UNREAD,
     (State.READY, "listed later"): State.UNREAD,
+    (State.READY, "owed anew"): State.UNREAD,
     (State.READING, "head"): State.READY,
     (State.READING, "head later"): State.RESTING,
     (State.READING, "no head"): State.OVER,
@@ -97,7 +99,7 @@ FOLLOWS: dict[tuple[State, str], State] = {
     (State.RESTING, "due"): State.UNREAD,
     (State.UNRECORDED, "due"): State.RECORDING,
 }
-COMES_ANY_TIME = {"routed", "listed", "listed later", "due"}
+COMES_ANY_TIME = {"routed", "listed", "listed later", "owed anew", "due"}
 
 
 @pytest.mark.parametrize("state", State)
@@ -302,3 +304,41 @@ def test_an_outcome_is_of_the_event_that_was_sent() -> None:
 def test_a_queue_that_begins_has_no_result_and_rests_as_long_as_it_was_told() -> None:
     assert (ready().result, ready().rests_until) == (None, 0)
     assert (resting().state, resting().rests_until) == (State.RESTING, LATER)
+
+
+def test_what_is_heard_of_twice_changes_nothing() -> None:
+    queue = DeliveryQueue(pending(5), as_of=3)
+    assert queue.heard(3) is State.READY
+    assert queue.heard(4) is State.UNREAD
+    queue.turn()
+    queue.read(pending(4), NOW)
+    assert queue.heard(4) is State.READY
+
+
+def test_after_a_redelivery_the_outbox_is_asked_for_what_comes_next() -> None:
+    for known in ((), (6,)):
+        queue = sending()
+        for offset in known:
+            queue.routed(pending(offset))
+        queue.heard(1)
+        queue.answered(result(5, "delivered"))
+        queue.heard(1)
+        assert queue.recorded() is State.READING
+
+
+def test_after_a_redelivery_it_is_asked_again_behind_the_newest_event() -> None:
+    """Of a queue that knew which was the newest; what was told is before it no more."""
+    queue = DeliveryQueue(newest=5)
+    queue.heard(1)
+    queue.turn()
+    queue.read(pending(5), NOW)
+    queue.turn()
+    queue.answered(result(5, "delivered"))
+    assert queue.recorded() is State.READING
+
+
+def test_what_was_asked_before_a_redelivery_is_asked_again() -> None:
+    queue = reading()
+    assert queue.heard(1) is State.READING
+    queue.read(pending(5), NOW)
+    assert queue.heard(1) is State.UNREAD

@@ -20,6 +20,10 @@ class Walk:
         self.outbox: dict[int, str] = {}
         self.next_at: dict[int, int] = {}
         self.mail: list[Callable[[], None]] = []
+        self.listings = 0  # that are to come: later than what is committed after
+        self.redelivered = self.heard = 0  # how often; it is heard of in the mail
+        self.sure_as_of = 0
+        self.is_under_way = False  # one may be, from before a redelivery
         self.queue: DeliveryQueue | None = None
         self.known_to = 0
         self.now = NOW
@@ -39,7 +43,20 @@ class Walk:
         for offset in list(self.outbox):
             self.outbox[offset] = "pending"
             self.next_at[offset] = self.now
-        self.mail.append(lambda: self._on_listed(self._listing()))
+        self.redelivered += 1
+        self.is_under_way = True
+        number = self.redelivered
+        self.mail.append(lambda: self._on_counted(number))
+        self.listings += 1
+
+    def _on_counted(self, number: int) -> None:
+        self.heard = max(self.heard, number)
+
+    def list_owed(self) -> None:
+        if self.listings and self.heard == self.redelivered:
+            self.listings -= 1
+            self.sure_as_of = self.heard
+            self._on_listed(self._listing())
 
     def _listing(self) -> int | None:
         owed = self.owed()
@@ -48,10 +65,10 @@ class Walk:
     def _on_routed(self, offset: int) -> None:
         if self.queue is not None:
             self.queue.routed(pending(offset))
-        elif offset <= self.known_to:
+        elif offset <= self.known_to or self.heard != self.sure_as_of:
             self.queue = DeliveryQueue()
         else:
-            self.queue = DeliveryQueue(pending(offset))
+            self.queue = DeliveryQueue(pending(offset), as_of=self.heard)
 
     def _on_listed(self, next_at: int | None) -> None:
         if next_at is None:
@@ -71,6 +88,7 @@ class Walk:
             return
         match queue.state:
             case State.UNREAD | State.READY:
+                queue.heard(self.heard)
                 queue.turn()
             case State.READING:
                 self.reads += 1
@@ -93,6 +111,9 @@ class Walk:
         assert queue is not None
         self.known_to = max(self.known_to, offset)
         assert self.next_at[offset] <= self.now, "sent before it is due"
+        if self.owed()[0] < offset:
+            assert self.is_under_way, f"{offset} is sent before {self.owed()}"
+            self.is_under_way = False
         if self.random.random() < 0.1:
             queue.sender_died(self.now + 5)
             return
@@ -109,13 +130,16 @@ class Walk:
         assert queue.result is not None
         self.outbox[queue.result.offset] = queue.result.state
         self.next_at[queue.result.offset] = queue.result.next_at
+        self.heard = self.redelivered  # the journal counts before it answers
+        queue.heard(self.heard)
         queue.recorded()
 
     def finish(self) -> None:
         for _ in range(10_000):
-            if not self.mail and self.queue is None:
+            if not self.mail and not self.listings and self.queue is None:
                 return
             self.deliver_mail()
+            self.list_owed()
             self.go_on()
         raise AssertionError("it never ends")
 
@@ -132,6 +156,8 @@ def test_in_any_order_of_things_all_is_told_in_order_and_the_queue_ends(
             walk.commit()
         elif chance < 0.17 and redelivers:
             walk.redeliver()
+        elif chance < 0.2:
+            walk.list_owed()
         elif chance < 0.5:
             walk.deliver_mail()
         else:
