@@ -1,7 +1,8 @@
 """What is owed anew is told before what comes after it, from the commit on.
 
 Simulated world 3888: a redelivery was asked for within a second of another, so that
-the notifier was to hear of it later; in that second it sent what came in.
+the notifier was to hear of it later; in that second it sent what came in. World 18588:
+it had heard of it, and sent what came in while it waited for the list of what is owed.
 """
 
 from collections.abc import Iterator
@@ -76,6 +77,25 @@ def test_what_is_routed_after_a_redelivery_is_looked_for_in_the_outbox() -> None
     bench.commit(0)
     bench.answer(bench.asked[-1], _head(5))
     assert bench.sender.sent == ["evt_2", "evt_5"]
+
+
+def test_so_is_what_is_routed_while_the_list_of_what_is_owed_is_read() -> None:
+    bench = Bench()
+    notifier = bench.begun(4)
+    bench.node.redeliveries.count(None)
+    notifier.tell_system(ChannelChanged(None))
+    bench.settle()
+    listing = bench.asked[-1]
+    notifier.tell_system(event_at(5))
+    notifier.tell_system(event_at(6))
+    bench.settle()
+    assert bench.sender.sent == []
+    bench.answer(bench.asked[-1], _head(2))
+    bench.answer(listing, [PendingPayment("pay_1", 0)])
+    for number, offset in enumerate((5, 6)):
+        bench.commit(number)
+        bench.answer(bench.asked[-1], _head(offset))
+    assert bench.sender.sent == ["evt_2", "evt_5", "evt_6"]
 
 
 def test_so_is_what_was_to_come_behind_an_event_that_is_under_way() -> None:
