@@ -16,12 +16,14 @@ __all__ = ["SomeViews", "BestRead", "Probe", "Probed", "ReadBest"]
 
 class SomeViews(msgspec.Struct, frozen=True):
     """Views ahead of their `RoundDone`: of 100,000 in one message, handing them out
-    would hold up everybody for half a second."""
+    would hold up everybody for half a second. `first`: what the source said of itself
+    before; what follows from the views may not be committed before its tip is."""
 
     feed: int
     number: int
     asked_at: int
     views: Mapping[bytes, ChainView]
+    first: SourceStatus
 
 
 class Probe(msgspec.Struct, frozen=True):

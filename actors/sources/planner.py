@@ -32,7 +32,7 @@ from actors.sources.interests import Interests
 from actors.sources.messages import Probed
 from actors.sources.waiting import WaitingPolls
 from actors.sources.witnesses import Witnesses
-from engine.chain.feed import Output, Tip, places
+from engine.chain.feed import Output, SourceStatus, Tip, places
 from engine.chain.witness import Best
 from engine.errors import SourceBehind, SourceError
 from engine.ports import Alert
@@ -255,6 +255,10 @@ class RoundPlanner:
         feed = self.feeds[number]
         under_way = feed.busy is not None and feed.busy.number == round_number
         return feed if under_way else None
+
+    def shown(self, status: SourceStatus, asked_at: int) -> None:
+        """A source said this of itself in the round under way."""
+        self._witnesses.shown(status, asked_at)
 
     def answered(self, feed: Feed, scripts: Iterable[bytes]) -> None:
         """These got their views: whoever asked has an answer."""

@@ -133,9 +133,11 @@ class SourceActor(Actor):
                 self._on_best_read(answer)
             case Probed():
                 self._on_probed(message)
-            case SomeViews(number, round_number, asked_at, views):
+            case SomeViews(number, round_number, asked_at, views, first):
                 feed = self.planner.feed_asked(number, round_number)
                 if feed is not None:
+                    self.planner.shown(first, asked_at)
+                    self._write_best()
                     self._hand_out(feed, views, asked_at)
             case Watch(script, address, ref, known, merchant, since):
                 self.planner.watch(script, address, ref, known, merchant, since)

@@ -50,7 +50,7 @@ class Witnesses:
         self._wall = done.asked_at
         for status in (done.first, done.status):
             if status is not None:
-                self._believe(status, done.asked_at)
+                self.shown(status, done.asked_at)
         feed.succeeded(done.asked_at, done.tip, done.assessment, now)
         feed.read(done)
         self._report(now)
@@ -70,7 +70,7 @@ class Witnesses:
         """It gave no answer, or one of which nothing can be read yet."""
         if done is not None and done.status is not None:
             self._wall = done.asked_at
-            self._believe(done.status, done.asked_at)  # it was shown, whatever followed
+            self.shown(done.status, done.asked_at)  # it was shown, whatever followed
         if isinstance(error, SourceBehind) and done is not None and done.status:
             worth = Assessment(Standing.BEHIND, error.detail)
             feed.succeeded(done.asked_at, done.status.tip, worth, now)
@@ -101,7 +101,7 @@ class Witnesses:
         self._wall = at
         feed.spend_to(answer.requests, 1)
         if answer.status is not None:
-            self._believe(answer.status, at)
+            self.shown(answer.status, at)
             worth = assess(answer.status, self.best, at, self._network)
             feed.succeeded(at, answer.status.tip, worth, now)
         elif answer.error is not None:
@@ -114,7 +114,8 @@ class Witnesses:
         self.best = best
         self.report = msgspec.structs.replace(self.report, best=best)
 
-    def _believe(self, status: SourceStatus, asked_at: int) -> None:
+    def shown(self, status: SourceStatus, asked_at: int) -> None:
+        """A source said this of itself: its tip may be the best."""
         self.best = best_after(self.best, status, asked_at, self._network)
         if self.best is not self.report.best:
             self.report = msgspec.structs.replace(self.report, best=self.best)

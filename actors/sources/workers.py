@@ -164,6 +164,7 @@ class BlockFeedWorker(Actor):
             error = failure
         views: dict[bytes, ChainView] = {}
         if result is not None:
+            assert status is not None, "it was read without a word of itself"
             moved = self._index.tip != before
             if moved:
                 self._old_blocks.tip_moved(deep=result.undone >= self._index.lookback)
@@ -175,7 +176,8 @@ class BlockFeedWorker(Actor):
                 log.warning("source.gap source=%s detail=blocks were skipped; of what"
                             " is watched now it cannot say that nothing came",
                             self._feed.name)  # fmt: skip
-            views = self._show(work, self._touched(result), asked_at, moved=anew)
+            touched = self._touched(result)
+            views = self._show(work, touched, asked_at, status, moved=anew)
         done = RoundDone(
             feed=self._number,
             number=work.number,
@@ -270,6 +272,7 @@ class BlockFeedWorker(Actor):
         work: Round,
         touched: frozenset[bytes],
         asked_at: int,
+        first: SourceStatus,
         *,
         moved: bool,
     ) -> dict[bytes, ChainView]:
@@ -289,7 +292,7 @@ class BlockFeedWorker(Actor):
                 steps += VIEW_STEPS
             if steps >= STEPS:
                 self._node.source.tell_system(
-                    SomeViews(self._number, work.number, asked_at, views)
+                    SomeViews(self._number, work.number, asked_at, views, first)
                 )
                 views, steps = {}, 0
                 self._let_them_read()

@@ -104,13 +104,13 @@ def the_best_tip_ends_with_the_process(patch: Patch) -> None:
 
 def each_source_is_held_against_itself_only(patch: Patch) -> None:
     """What another has shown is not held against it."""
-    believe = actors.sources.witnesses.Witnesses._believe
+    believe = actors.sources.witnesses.Witnesses.shown
 
     def bug(self: Any, status: SourceStatus, asked_at: int) -> None:
         if self.active is not None and self.active.busy is not None:
             believe(self, status, asked_at)
 
-    patch.setattr(actors.sources.witnesses.Witnesses, "_believe", bug)
+    patch.setattr(actors.sources.witnesses.Witnesses, "shown", bug)
 
 
 # -- what it may say -----------------------------------------------------------------

@@ -6,12 +6,15 @@ from typing import Any
 
 import pytest
 
-from actors.messages import Seen, Watch
-from actors.published import SourceReport
-from actors.sources.messages import BestRead
-from engine.chain.feed import Tip
+from actors.messages import Round, Seen, Watch
+from actors.published import Published, SourceReport
+from actors.sources.feed_state import FeedSpec
+from actors.sources.messages import BestRead, SomeViews
+from actors.sources.source import SourceActor
+from engine.chain.feed import ChainView, SourceStatus, Tip
 from engine.chain.witness import Best, Standing
 from engine.errors import StoreUnavailable
+from engine.runtime.ref import Ref, Scope
 from engine.store.writes import BEST_TIP, SourceTip, Unavailable, Write
 from tests.tools.fake_feed import FakeFeed, make_tx
 from tests.unit.actor_stage import ActorStage, Inbox
@@ -108,6 +111,31 @@ def test_a_best_tip_is_handed_to_the_journal_before_a_place_as_high(
     stage.pass_s(3)
     assert reader.saved() == (feed.now.height, feed.now.hash)
     assert [row.source for row in desk.got] == [BEST_TIP, "core"]
+
+
+def test_a_best_tip_is_written_before_views_that_are_ahead_of_their_round(
+    stage: ActorStage,
+) -> None:
+    """Where a block pays thousands: what their watchers commit of it may be all that
+    is left of a process, and its source one block lower at the next start."""
+    desk, worker = Desk(stage), Inbox()
+    scope = Scope(stage.dispatcher, lambda _name: worker, mailbox_limit=10)
+    specs = [FeedSpec("core", "bitcoind", Ref(scope, "feed.0"), True, 1.0)]
+    stage.node.booted = Published(True)
+    source = SourceActor(stage.node, specs, stage.published)
+    stage.node.source = stage.start("source", source)
+    inbox = watched(stage)
+    stage.pass_s(3)
+    (work,) = worker.got
+    assert isinstance(work, Round)
+    tip, at = Tip(100, "ee" * 32), stage.clock.now()
+    shown = {ALICE: ChainView("core", tip, ())}
+    stage.node.source.tell_system(
+        SomeViews(0, work.number, at, shown, SourceStatus(tip))
+    )
+    while not inbox.got:
+        assert stage.dispatcher.step() is not None
+    assert desk.got == [SourceTip(BEST_TIP, tip.height, tip.hash)]
 
 
 def test_a_best_tip_that_could_not_be_written_is_written_when_it_can_be(
