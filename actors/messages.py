@@ -19,7 +19,7 @@ from engine.payment.observations import Observation
 from engine.ports import Freshness
 from engine.runtime.ref import Ref
 from engine.store.port import StoreReader
-from engine.store.writes import Conflict, Outcome, Row, Write
+from engine.store.writes import Conflict, Outcome, Row, SourceTip, Write
 
 __all__ = [
     "Alarm",
@@ -54,6 +54,7 @@ __all__ = [
     "Unwatch",
     "Watch",
     "WatcherReport",
+    "WriteFirst",
 ]
 
 Reply = Callable[[Any], None]
@@ -67,6 +68,14 @@ class Append(msgspec.Struct, frozen=True):
 
     write: Write
     reply: Reply
+
+
+class WriteFirst(msgspec.Struct, frozen=True):
+    """Have this on disk before anything that is handed in later, and with it at the
+    latest: what is written then follows from it. It is tried again until it is there,
+    or a newer row of the same name is. No answer."""
+
+    row: SourceTip
 
 
 class Publish(msgspec.Struct, frozen=True):

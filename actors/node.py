@@ -13,7 +13,7 @@ import msgspec
 
 from actors.alerts import Alerts
 from actors.counters import Counters
-from actors.messages import Append, Read
+from actors.messages import Append, Read, WriteFirst
 from actors.order_counts import OrderCounts
 from actors.published import (
     ForwardingReport,
@@ -35,7 +35,7 @@ from engine.ports import Freshness
 from engine.runtime.clock import Clock
 from engine.runtime.ref import Dispatcher, Ref
 from engine.store.port import StoreReader
-from engine.store.writes import Outcome, Unavailable, Write
+from engine.store.writes import Outcome, SourceTip, Unavailable, Write
 from engine.wallet.forwards import Forwards
 from engine.wallet.keyring import Keyring
 from engine.wallet.stock import WalletSettings
@@ -148,6 +148,10 @@ class Node:
         """Commit `write`; `reply` gets the outcome, also when the journal is full."""
         if not self.journal.tell(Append(write, reply)):
             reply(Unavailable("the journal has too much to do"))
+
+    def write_first(self, row: SourceTip) -> None:
+        """Commit `row` before anything that is handed in later, or with it."""
+        self.journal.tell_system(WriteFirst(row))
 
     def read(
         self, ask: Callable[[StoreReader], T], reply: Callable[[T | Exception], None]

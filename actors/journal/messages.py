@@ -3,7 +3,7 @@
 import msgspec
 
 from actors.messages import Append
-from engine.store.writes import Outcome
+from engine.store.writes import Outcome, SourceTip
 
 __all__ = ["BatchDone", "ProbeJournal", "PurgeDue", "TellAgain"]
 
@@ -13,6 +13,7 @@ class BatchDone(msgspec.Struct, frozen=True):
 
     batch: tuple[Append, ...]
     outcomes: tuple[Outcome, ...]
+    first: tuple[SourceTip, ...] = ()  # rows that others rest on: they lead the batch
 
 
 class ProbeJournal(msgspec.Struct, frozen=True):

@@ -11,6 +11,9 @@ the other. What concerns any number of deliveries is asked for in steps, likewis
 One step at most is in a batch, of one merchant after the other: a merchant that has a
 million events told again makes nobody wait for more than one step.
 
+What others rest on (`WriteFirst`) leads the next transaction, whatever waits; and when
+that fails, the one after it: nothing that follows from it is committed without it.
+
 When the disk fails, nothing is lost that was committed and nothing is told that was
 not: every append is answered `Unavailable`, the edges refuse new work, and a probe
 tries until writing works again.
@@ -26,6 +29,7 @@ from actors.messages import (
     Append,
     ChannelChanged,
     Publish,
+    WriteFirst,
 )
 from actors.node import Node
 from actors.published import JournalReport, Published
@@ -84,6 +88,8 @@ class JournalActor(Actor):
 
     __slots__ = (
         "_busy",
+        "_first",
+        "_first_due",
         "_is_purging",
         "_large",
         "_node",
@@ -112,6 +118,9 @@ class JournalActor(Actor):
         self._waiting = waiting
         self._writer = writer
         self._pending: deque[Append] = deque()
+        # What others rest on, the newest by name; and whose turn to be written it is.
+        self._first: dict[str, SourceTip] = {}
+        self._first_due: set[str] = set()
         self._large: Turns[Append] = Turns()  # writes of many events, by merchant
         self._steps: Turns[Append] = Turns()  # those that wait, by merchant
         self._busy = False
@@ -130,8 +139,14 @@ class JournalActor(Actor):
         match message:
             case Append():
                 self._take(message)
-            case BatchDone(batch, outcomes):
+            case WriteFirst(row):
+                self._first[row.source] = row
+                self._first_due.add(row.source)
+                self._flush()
+            case BatchDone(batch, outcomes, first):
                 self._busy = False
+                self._note_health(outcomes[0])
+                self._put_back(first, outcomes)
                 self._flush()  # first: it is written while we tell of this one
                 self._on_done(batch, outcomes)
                 self._flush()  # if what was done asks for more, and nothing else did
@@ -144,7 +159,7 @@ class JournalActor(Actor):
             case ProbeJournal():
                 self._probing = False
                 row = SourceTip(PROBE, 0, str(self._node.clock.now()))
-                self._pending.append(Append(Write(rows=(row,)), lambda _outcome: None))
+                self._pending.append(_unanswered(row))
                 self._flush()
 
     def on_stop(self) -> None:
@@ -172,26 +187,40 @@ class JournalActor(Actor):
         self._flush()
 
     def _flush(self) -> None:
-        if not self._busy and (self._pending or self._large or self._steps):
+        # On a disk that fails what comes first goes with whatever is tried next.
+        fails = self._probing and self._report.now.trouble is not None
+        first = self._first_due and not fails
+        if not self._busy and (first or self._pending or self._large or self._steps):
             self._submit()
         self._waiting.publish(len(self._pending))
 
     def _submit(self) -> None:
         size = min(len(self._pending), MAX_BATCH)
-        batch = tuple(self._pending.popleft() for _ in range(size))
+        first = tuple(self._first[name] for name in sorted(self._first_due))
+        self._first_due = set()
+        batch = tuple(map(_unanswered, first))
+        batch += tuple(self._pending.popleft() for _ in range(size))
         once = self._large.take(), self._steps.take()
         batch += tuple(append for append in once if append is not None)
         self._busy = True
         ref = self.ref
         self._writer.submit(
             [append.write for append in batch],
-            lambda outcomes: ref.tell_system(BatchDone(batch, tuple(outcomes))),
+            lambda outcomes: ref.tell_system(BatchDone(batch, tuple(outcomes), first)),
         )
+
+    def _put_back(
+        self, first: tuple[SourceTip, ...], outcomes: tuple[Outcome, ...]
+    ) -> None:
+        """What others rest on and is not there yet, if nothing newer has come."""
+        for row, outcome in zip(first, outcomes, strict=False):
+            is_newest = self._first.get(row.source) is row
+            if is_newest and isinstance(outcome, Unavailable):
+                self._first_due.add(row.source)
 
     def _on_done(
         self, batch: tuple[Append, ...], outcomes: tuple[Outcome, ...]
     ) -> None:
-        self._note_health(outcomes[0])
         events: list[CommittedEvent] = []
         committed = 0
         for append, outcome in zip(batch, outcomes, strict=True):
@@ -274,6 +303,11 @@ class JournalActor(Actor):
         if not self._probing:
             self._probing = True
             self._node.clock.call_later(PROBE_S, self.ref, ProbeJournal())
+
+
+def _unanswered(row: SourceTip) -> Append:
+    """It is written, and nobody asks what came of it."""
+    return Append(Write(rows=(row,)), lambda _outcome: None)
 
 
 def _merchant_of(row: object) -> str:

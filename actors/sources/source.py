@@ -92,7 +92,7 @@ class SourceActor(Actor):
         self._restart_point = node.restart_point
         self._tick: Timer | None = None
         best = published.now.best
-        # The best tip, on disk or on its way there. That an earlier life of this actor
+        # The best tip that the journal was given. That an earlier life of this actor
         # has published one says nothing: the journal may have crashed with it.
         self._written: Tip | None = None
         self._unread_written: Unread | None = None  # what of the chain nobody has read
@@ -331,20 +331,13 @@ class SourceActor(Actor):
         self._plan_soon()
 
     def _write_best(self) -> None:
-        """Before what follows from it is committed: the journal keeps the order."""
+        """Before what follows from it: else a process that crashed would be followed by
+        one that calls a source current which lacks blocks that were counted."""
         best = self.planner.report.best
-        if best is None or best.tip == self._written:
-            return
-        if self._is_made_anew:
+        if best is None or best.tip == self._written or self._is_made_anew:
             return
         tip = self._written = best.tip
-
-        def written(outcome: Outcome) -> None:
-            if not isinstance(outcome, Committed) and self._written == tip:
-                self._written = None  # with what is published next it is tried again
-
-        row = SourceTip(BEST_TIP, tip.height, tip.hash)
-        self._node.append(Write(rows=(row,)), written)
+        self._node.write_first(SourceTip(BEST_TIP, tip.height, tip.hash))
 
     # -- where catching up would start -------------------------------------------------
 

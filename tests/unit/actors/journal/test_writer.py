@@ -1,9 +1,8 @@
 """The journal actor: what waits for a slow disk is bounded, and refused beyond; what
 would take long is done step by step, merchants in turn."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from random import Random
 
 from actors.journal.writer import (
     EVENTS_PER_TURN,
@@ -13,16 +12,12 @@ from actors.journal.writer import (
     PROBE_S,
     PURGE_S,
     TELL_AGAIN_S,
-    JournalActor,
 )
 from actors.messages import Append, ChannelChanged, Publish
-from actors.node import Node, Settings
-from actors.published import JournalReport, Published
 from engine.payment.events import opening
 from engine.payment.model import EventType
 from engine.payment.observations import Reviewed
 from engine.runtime.ref import Ref, Scope
-from engine.runtime.simulation import SimulatedClock, SimulatedDispatcher
 from engine.store.writes import (
     Committed,
     Entry,
@@ -35,75 +30,9 @@ from engine.store.writes import (
 )
 from tests.tools.memory_store import MemoryStore
 from tests.unit.actor_stage import ActorStage, Inbox
+from tests.unit.actors.journal.house import House
 from tests.unit.journal_cases import decided
 from tests.unit.payment_cases import EXPIRY, mined, terms, view
-
-
-class SlowDisk:
-    """Takes a batch and is done when the test says so; what it then says is `word`."""
-
-    def __init__(self) -> None:
-        self.under_way: list[Callable[[], None]] = []
-        self.batches: list[Sequence[Write]] = []
-        self.word: Outcome = Committed()
-        self.words: list[Outcome] = []  # one for each write, in place of `word`
-
-    def submit(
-        self, batch: Sequence[Write], done: Callable[[list[Outcome]], None]
-    ) -> None:
-        self.batches.append(batch)
-        self.under_way.append(lambda: done(self.words or [self.word for _ in batch]))
-
-
-class House:
-    """A journal actor by itself, over a slow disk."""
-
-    def __init__(self) -> None:
-        self.disk = SlowDisk()
-        self.dispatcher = SimulatedDispatcher(Random(1))
-        self.clock = SimulatedClock(0)
-        self.node = Node(self.clock, self.dispatcher, Random(1), Settings())
-        self.report, self.waiting = Published(JournalReport()), Published(0)
-        scope = Scope(
-            self.dispatcher,
-            lambda _name: JournalActor(self.node, self.disk, self.report, self.waiting),
-            mailbox_limit=50_000,
-        )
-        self.ref = Ref(scope, "journal")
-        self.ref.start()
-        self.answers: list[Outcome] = []
-
-    def append(self, count: int = 1) -> None:
-        for _ in range(count):
-            assert self.ref.tell(Append(Write(), self.answers.append))
-        self.settle()
-
-    def settle(self) -> None:
-        while self.dispatcher.step() is not None:
-            pass
-
-    def listen(self) -> Inbox:
-        """In the notifiers' place."""
-        inbox = Inbox()
-        self.node.notifiers = Ref(Scope(self.dispatcher, lambda _name: inbox), "inbox")
-        self.node.notifiers.start()
-        scope = Scope(self.dispatcher, lambda _name: Inbox())
-        self.node.alert_notifier = Ref(scope, "alerts")
-        self.node.alert_notifier.start()
-        return inbox
-
-    def finish_so(self, words: list[Outcome]) -> None:
-        """The oldest batch that is under way ends with a word for each write."""
-        self.disk.words = words
-        self.disk.under_way.pop(0)()
-        self.disk.words = []
-        self.settle()
-
-    def finish_one(self, word: Outcome) -> None:
-        """The oldest batch that is under way ends so."""
-        self.disk.word = word
-        self.disk.under_way.pop(0)()
-        self.settle()
 
 
 def test_what_waits_for_a_disk_that_hangs_is_bounded_and_refused_beyond() -> None:

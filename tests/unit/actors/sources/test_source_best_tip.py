@@ -1,6 +1,6 @@
 """The best tip that anybody has shown: written down, and believed in the next run."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from engine.chain.feed import ChainView, SourceStatus, Tip
 from engine.chain.witness import Best, Standing
 from engine.errors import StoreUnavailable
 from engine.runtime.ref import Ref, Scope
-from engine.store.writes import BEST_TIP, SourceTip, Unavailable, Write
+from engine.store.writes import BEST_TIP, Outcome, SourceTip, Unavailable, Write
 from tests.tools.fake_feed import FakeFeed, make_tx
 from tests.unit.actor_stage import ActorStage, Inbox
 from tests.unit.actors.sources.reader import Reader
@@ -67,28 +67,34 @@ class Desk:
     """Before the journal: what it is given, and what becomes of the first best tip."""
 
     def __init__(
-        self, stage: ActorStage, first: Callable[[Write, Any], None] | None = None
+        self, stage: ActorStage, first: Callable[[SourceTip], None] | None = None
     ) -> None:
         self.got: list[SourceTip] = []
-        self._append, self._first = stage.node.append, first
+        self._append, self._write_first = stage.node.append, stage.node.write_first
+        self._first = first
         stage.node.append = self.append  # type: ignore[method-assign]
+        stage.node.write_first = self.write_first  # type: ignore[method-assign]
 
     def append(self, write: Write, reply: Any) -> None:
-        then: Callable[[Write, Any], None] = self._append
         row = write.rows[0] if write.rows else None
         if isinstance(row, SourceTip):
             self.got.append(row)
-            if row.source == BEST_TIP and self._first is not None:
-                then, self._first = self._first, None
-        then(write, reply)
+        self._append(write, reply)
+
+    def write_first(self, row: SourceTip) -> None:
+        then: Callable[[SourceTip], None] = self._write_first
+        self.got.append(row)
+        if self._first is not None:
+            then, self._first = self._first, None
+        then(row)
 
 
 def test_a_best_tip_waits_for_no_other_that_is_being_written(
     stage: ActorStage,
 ) -> None:
     """The journal keeps the order; what follows from the newest would be before it."""
-    held: list[Write] = []
-    Desk(stage, lambda write, _reply: held.append(write))
+    held: list[SourceTip] = []
+    Desk(stage, held.append)
     feed = node("core")
     Reader(stage, feed)
     stage.pass_s(3)
@@ -138,15 +144,54 @@ def test_a_best_tip_is_written_before_views_that_are_ahead_of_their_round(
     assert desk.got == [SourceTip(BEST_TIP, tip.height, tip.hash)]
 
 
-def test_a_best_tip_that_could_not_be_written_is_written_when_it_can_be(
-    stage: ActorStage,
+def test_a_best_tip_that_the_disk_refused_is_there_before_what_follows_from_it(
+    stage: ActorStage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    Desk(stage, lambda _write, reply: reply(Unavailable("disk full")))
+    """World 12744: the receipt that was so deep was all that was left of a process."""
+    feed = node("core")
+    Reader(stage, feed)
+    stage.pass_s(3)
+    submit = stage.store.submit
+
+    def full(batch: Sequence[Write], done: Callable[[list[Outcome]], None]) -> None:
+        done([Unavailable("disk full")] * len(batch))
+
+    monkeypatch.setattr(stage.store, "submit", full)
+    feed.mine([])
+    stage.pass_s(3)
+    committed: list[Write] = []
+
+    def works(batch: Sequence[Write], done: Callable[[list[Outcome]], None]) -> None:
+        committed.extend(batch)
+        submit(batch, done)
+
+    monkeypatch.setattr(stage.store, "submit", works)
+    stage.create("pay_1")
+    tip = feed.now
+    best = SourceTip(BEST_TIP, tip.height, tip.hash)
+    assert committed[0].rows == (best,)
+    assert committed[1].entries
+    assert stage.store.source_tip(BEST_TIP) == best
+
+
+def test_a_best_tip_that_the_disk_refused_is_written_when_it_can_be(
+    stage: ActorStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though nothing else is to be written, and no better tip comes."""
+    submit, refused = stage.store.submit, 0
+
+    def full(batch: Sequence[Write], done: Callable[[list[Outcome]], None]) -> None:
+        nonlocal refused
+        refused += 1
+        done([Unavailable("disk full")] * len(batch))
+        monkeypatch.setattr(stage.store, "submit", submit)
+
+    monkeypatch.setattr(stage.store, "submit", full)
     feed = node("core")
     Reader(stage, feed)
     stage.pass_s(3)
     saved, tip = stage.store.source_tip(BEST_TIP), feed.now
-    assert saved == SourceTip(BEST_TIP, tip.height, tip.hash)
+    assert (saved, refused) == (SourceTip(BEST_TIP, tip.height, tip.hash), 1)
 
 
 def test_a_best_tip_that_was_lost_with_the_journal_is_written_by_the_next_life(
@@ -154,8 +199,8 @@ def test_a_best_tip_that_was_lost_with_the_journal_is_written_by_the_next_life(
 ) -> None:
     """They crash together, and the report is all that is left: that it was published
     is not that it was written (world 3279)."""
-    lost: list[Write] = []
-    Desk(stage, lambda write, _reply: lost.append(write))
+    lost: list[SourceTip] = []
+    Desk(stage, lost.append)
     feed = node("core")
     Reader(stage, feed)
     stage.pass_s(3)
