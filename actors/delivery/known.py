@@ -27,7 +27,7 @@ class Known:
         # that goes on. A notifier reads before it is told of any event.
         self._as_of: int
         self._reading_as_of: int
-        self.has_dead = False  # something was given up, of some payment
+        self.has_dead: bool  # something was given up, of some payment
 
     def begin_reading(self) -> None:
         """All that is owed is asked for, page by page."""
