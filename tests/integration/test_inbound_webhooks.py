@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from actors.published import JournalReport, Published
+from actors.published import Published
 from tests.integration.inbound_calls import TXID, callback, detected, kept
 from tests.tools.livenode import SECRET, LiveNode, live_node
 from tests.tools.wait import wait_until
@@ -324,10 +325,12 @@ def test_while_the_journal_cannot_write_nothing_is_answered_200(
 ) -> None:
     with live_node(tmp_path) as node:
         payment = node.create()
-        node.node.journal_report = Published(JournalReport("the disk is full"))
+        own = node.node.journal_report
+        full = replace(own.now, trouble="the disk is full")
+        node.node.journal_report = Published(full)
         payload = {"address": payment.address, "value": 1_000, "txid": TXID}
         answer = node.tell_webhook(payload)
         assert answer.status == 503
         assert int(answer.headers["retry-after"]) >= 1
-        node.node.journal_report = Published(JournalReport())
+        node.node.journal_report = own
         assert node.tell_webhook(payload).json["status"] == "accepted"

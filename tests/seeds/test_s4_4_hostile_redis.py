@@ -4,6 +4,7 @@ Each is an attempt that failed with a reason, within its time: nothing was told,
 password stands in what is said of it.
 """
 
+import socket
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -20,6 +21,7 @@ from engine.delivery.redis_settings import RedisSettings
 from engine.delivery.stream_ids import EMPTY, EntryId, Plan, Told
 from tests.tools.certificates import self_signed
 from tests.tools.redis_server import RedisServer, entries
+from tests.tools.wait import wait_until
 from transport.outbound import redis_link
 from transport.outbound.lookups import Lookups
 from transport.outbound.redis_streams import RedisStreamSender
@@ -120,9 +122,18 @@ def pause(redis: RedisServer) -> None:
 
 
 def sleep(redis: RedisServer) -> None:
-    client = redis.client()
-    gevent.spawn(client.execute_command, "DEBUG", "SLEEP", "2")
-    gevent.sleep(0.05)
+    """For longer than it is asked here; nobody waits until it wakes."""
+    gevent.spawn(redis.client().execute_command, "DEBUG", "SLEEP", "20")
+    wait_until(lambda: not answers(redis), 20, "it to sleep")
+
+
+def answers(redis: RedisServer) -> bool:
+    with socket.create_connection(("127.0.0.1", redis.port), timeout=0.2) as sock:
+        sock.sendall(b"PING\r\n")
+        try:
+            return bool(sock.recv(1))
+        except TimeoutError:
+            return False
 
 
 def test_s4_4_a_slow_redis_is_left_in_time() -> None:

@@ -169,10 +169,6 @@ def nobody_looks_what_was_mined_instead(patch: Patch) -> None:
     patch.setattr(Desk, "_tell_rests", once)
 
 
-def a_transaction_may_pay_two_refunds(patch: Patch) -> None:
-    patch.setattr(OutgoingReads, "outgoing_of_txid", lambda _self, _txid: None)
-
-
 PLANTED_REFUNDS: dict[Plant, int] = {
     the_limit_is_not_looked_at_as_it_is_written: 3,
     each_claim_counts: 2,
@@ -180,15 +176,14 @@ PLANTED_REFUNDS: dict[Plant, int] = {
     what_is_not_confirmed_may_go_back: 1,
     it_is_told_and_then_it_ends: 0,
     what_we_sent_pays_another_refund_too: 11,
-    what_is_on_its_way_may_be_withdrawn: 46,
+    what_is_on_its_way_may_be_withdrawn: 223,
     links_do_not_run_out: 0,
     the_rest_of_a_coin_goes_to_the_payer: 7,
     the_books_take_our_coins_for_the_owners: 0,
     who_waits_is_no_alert: 1,
     a_new_process_does_not_look_for_pending_ones: 2,
-    a_failed_try_may_be_mined_beside_another: 167,
+    a_failed_try_may_be_mined_beside_another: 366,
     a_refund_that_is_sent_is_paid: 0,
     nobody_looks_what_was_mined_instead: 13,
-    a_transaction_may_pay_two_refunds: 46,
 }
 """Each with the world that shows it: the search begins there."""

@@ -136,7 +136,7 @@ def _by_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _gone(monkeypatch: pytest.MonkeyPatch) -> None:
     """A view takes a settled invoice away that it does not list."""
-    monkeypatch.setattr(losses, "_is_unconfirmed", lambda r: r.block_hash is None)
+    monkeypatch.setattr(losses, "is_unconfirmed", lambda r: r.block_hash is None)
 
 
 def _silent_sum(monkeypatch: pytest.MonkeyPatch) -> None:
