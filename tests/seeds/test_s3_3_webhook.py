@@ -39,9 +39,9 @@ def post(shop: Shop, claim: dict[str, Any], signed: bool = True) -> requests.Res
 def paid_unheard(shop: Shop, order: str, amount_sat: int = 50_000) -> dict[str, Any]:
     """An invoice that was paid, of which nobody told us; the payment."""
     made = shop.made(order, amount_sat)
-    shop.phoenixd.receive(made["paymentHash"], push=False)
     (payment,) = shop.payments(order)
     assert payment["status"] == "pending"
+    shop.phoenixd.receive(made["paymentHash"], push=False)  # it may look at once
     return payment
 
 
