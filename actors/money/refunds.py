@@ -19,6 +19,7 @@ from actors.messages import Command, NotWatched, PollNow, RefundMoved, RefundsWa
 from actors.money.refund_watch import RefundWatch, watch_of
 from actors.node import Node
 from engine.chain.feed import ChainView, Output
+from engine.errors import StoreUnavailable
 from engine.payment.model import GivenBack, Payment
 from engine.payment.observations import RefundPaid
 from engine.payment.refund import Refund, RefundState
@@ -165,6 +166,9 @@ class RefundsActor(Actor):
 
     def _on_page(self, page: Any) -> None:
         if not isinstance(page, list):
+            if not isinstance(page, StoreUnavailable):
+                # One damaged row must not keep the chain unread for everybody.
+                self._node.source.tell_system(RefundsWatched(self.ref.incarnation))
             raise RuntimeError(f"cannot read the pending refunds: {page!r}")
         for refund in page:
             self._moved(refund)

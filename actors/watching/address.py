@@ -264,7 +264,8 @@ class AddressActor(Actor):
         elif judged.events:
             self._persist(judged.payment, judged.events, (), None)
         else:
-            self._read_whole(shown)
+            if not judged.holds_back:
+                self._read_whole(shown)
             self._after_review()
 
     def _tell_doubts(self, view: ChainView) -> None:

@@ -99,6 +99,7 @@ def _emit_news(
         for key, o in listed.items()
         if key not in known and o.verified_by_source and o.txid not in taken
     ]
+    builder.holds_back = any(o.txid in taken for o in listed.values())
     chosen = followed(builder.payment.receipts, fresh)
     if len(chosen) < len(fresh):
         _note_left_out(builder, fresh, chosen)

@@ -63,6 +63,7 @@ class EventBuilder:
         self.notes: list[Note] = []  # what was left out, for the log
         self.left_out_sat = 0  # shown by the view, and beyond what is followed
         self.wants_second = False  # it is deep enough; another source must say so too
+        self.holds_back = False  # the view has money that may not be counted yet
         self.has_more = False  # the view has more news than were to be told at once
         self._sums: tuple[int, int] | None = None
         self._books = Bookkeeper(rate_for)

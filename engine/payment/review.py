@@ -226,6 +226,9 @@ class Judgement(msgspec.Struct, frozen=True):
     wants_second: bool = False
     """All that it takes to confirm is another, independent source that shows it too."""
 
+    holds_back: bool = False
+    """The view has money that may not be counted yet: all of it is not read."""
+
     has_more: bool = False
     """Judge the same view once more when these events are committed."""
 
@@ -276,7 +279,7 @@ def judge(
         look_again_s = min(look_again_s or REVIEW_AGAIN_S, REVIEW_AGAIN_S)
     return Judgement(
         payment, events, state, look_again_s,
-        notes=seen.notes, wants_second=seen.wants_second,
+        notes=seen.notes, wants_second=seen.wants_second, holds_back=seen.holds_back,
     )  # fmt: skip
 
 

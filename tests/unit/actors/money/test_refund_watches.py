@@ -1,5 +1,6 @@
 """What the watch of a refund's address shows: whose money it is; and it goes on."""
 
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -72,6 +73,18 @@ def test_a_source_is_told_of_all_addresses_before_it_may_read(stage: Watches) ->
     assert isinstance(first, Watch)
     assert first.address == ADDRESS
     assert then == RefundsWatched(stage.refunds.incarnation)
+
+
+def test_the_chain_is_read_though_a_refund_is_damaged(
+    stage: Watches, tmp_path: Path
+) -> None:
+    (path,) = tmp_path.glob("*.db")
+    with sqlite3.connect(path) as sql:
+        assert sql.execute("UPDATE refunds SET crc = crc + 1").rowcount == 2
+    stage.source.got.clear()
+    again = stage.start("refunds again", RefundsActor(stage.node, {}))
+    stage.run()
+    assert stage.source.got == [RefundsWatched(again.incarnation)]
 
 
 def test_what_another_wallet_sent_pays_one_of_them(stage: Watches) -> None:

@@ -123,6 +123,21 @@ def test_what_a_source_that_is_behind_has_in_blocks_must_be_read_again(
     assert len(point) == 0
 
 
+def test_a_block_with_money_that_waits_is_read_again_after_a_crash(
+    stage: ActorStage,
+) -> None:
+    """It took the place of what another source showed a moment ago."""
+    watched = Watched(stage)
+    point, script = stage.node.restart_point, parse_address(ADDRESS, "regtest").script
+    watched.seen(view(mempool("t1")))
+    taken = view(mined("t2", 998), source="other", conflicted={"t1": "t2"})
+    for _ in range(2):
+        point.shown(script, taken)
+        watched.seen(taken)
+    assert [receipt.txid for receipt in watched.payment.receipts] == ["t1"]
+    assert len(point) == 1
+
+
 def test_a_shower_of_outputs_is_told_in_steps_and_said_to_be_one(
     stage: ActorStage, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -7,6 +7,7 @@ from engine.chain.feed import Output
 from engine.payment.chain_rules import known_outputs
 from engine.payment.losses import blocks_lost, merely_absent
 from engine.payment.model import EventType, Flag, Status
+from engine.payment.review import ReviewState, judge
 from tests.unit.payment_cases import (
     HOUR_MS,
     T0,
@@ -81,6 +82,18 @@ def test_who_may_not_say_gone_yet_shows_no_replacement_either(who: str) -> None:
     assert {receipt.txid for receipt in told.payment.receipts} == {"t1", "t3"}
     assert "replaced" in told(taken)
     assert {receipt.txid for receipt in told.payment.receipts} == {"t2", "t3"}
+
+
+def test_a_view_with_money_that_waits_is_not_read_whole() -> None:
+    """Or its block would not be read again after a crash, and that money be lost."""
+    told = Told()
+    told(view(mempool("t1")))
+    taken = view(mined("t2", 1000), source="other", conflicted={"t1": "t2"})
+    at = told.payment.receipts[0].seen_at + 1_000
+    held = judge(ReviewState(), told.payment, taken, at, now=at, now_s=1.0)
+    assert (held.events, held.holds_back) == ([], True)
+    plain = judge(ReviewState(), told.payment, view(mempool("t1")), at, now=at, now_s=1)
+    assert not plain.holds_back
 
 
 def test_nor_what_replaced_the_replacement() -> None:
