@@ -86,7 +86,7 @@ async function once(path, options) {
     got = await fetch(url, sent);
     text = await got.text();
   } catch (error) {
-    if (signal?.aborted) throw error; // the visitor has left the page
+    if (signal?.aborted) throw signal.reason; // the visitor has left the page
     throw new Problem(navigator.onLine
       ? "The node gives no answer. It may be restarting: please try again."
       : "This device is offline. Please try again when it is not.");

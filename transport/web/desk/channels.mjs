@@ -122,8 +122,8 @@ const logOf = rows => table({ caption: "Attempts", hideCaption: true, columns: [
 /* -- what can be done ------------------------------------------------------------------------ */
 
 function actions(channel, path, draw) {
-  const button = (text, fn) => h("button", { type: "button", onclick: () => fn(channel, path, draw)
-    .catch(error => toast(error.message, "bad")) }, text);
+  const button = (text, fn) => h("button", { type: "button",
+    onclick: () => fn(channel, path, draw) }, text);
   return [button("Test", test), channel.kind === "webhook" ? button("New secret", rotate) : null,
     button(channel.enabled ? "Turn off" : "Turn on", turn), button("Remove", remove)];
 }

@@ -5,12 +5,13 @@ const SHOWN_MS = 6_000;
 const LINKS = new Set(["http:", "https:", "bitcoin:", "lightning:", "mailto:"]);
 
 /* h("button", { class: "main", onclick: fn, disabled: true }, "Text", otherElement).
-   null, undefined and false are left out, among the properties and the children. */
+   null, undefined and false are left out, among the properties and the children. What a
+   handler promises is awaited here: it need not catch what the visitor may be told. */
 export function h(name, props, ...children) {
   const element = document.createElement(name);
   for (const [key, value] of Object.entries(props ?? {})) {
     if (value === null || value === undefined || value === false) continue;
-    if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
+    if (key.startsWith("on")) element.addEventListener(key.slice(2), event => value(event)?.catch?.(failed));
     else if (key === "class") element.className = value;
     else if (key === "style") {
       for (const [what, is] of Object.entries(value)) element.style.setProperty(what, is);
@@ -74,6 +75,13 @@ export function toast(text, kind = "") {
   while (byId("toasts").children.length > 3) byId("toasts").firstChild.remove();
   setTimeout(() => note.remove(), SHOWN_MS);
   announce(text);
+}
+
+/* Told to the visitor, unless it ended because they left the page, or chose anew. */
+function failed(error) {
+  if (error.name === "AbortError") return;
+  toast(error.message, "bad");
+  if (error.status === undefined) reportError(error); // no Problem: a mistake of ours
 }
 
 /* A long value that people take elsewhere. */

@@ -28,7 +28,7 @@ export function form(fields, { action, send, done, extra = [], buttons = [] }) {
       const result = await send(values(fields, inputs));
       done?.(result);
     } catch (error) {
-      mark(fields, inputs, wrong, error);
+      if (error.name !== "AbortError") mark(fields, inputs, wrong, error); // else they left
     } finally {
       button.disabled = false;
     }

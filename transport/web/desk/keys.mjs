@@ -33,7 +33,7 @@ export async function show(place, { signal, heading }) {
     mine.length > shown.length || withRevoked ? h("p", {}, h("label", { class: "inline" },
       h("input", { type: "checkbox", checked: withRevoked, onchange: event => {
         withRevoked = event.target.checked;
-        draw().catch(error => toast(error.message, "bad"));
+        return draw();
       } }), " Show revoked keys")) : null);
   }
 

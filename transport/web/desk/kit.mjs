@@ -11,7 +11,8 @@
    with a way to try again. Pages are listed in pages.mjs with their route, the scope
    that they need, and their name in the menu.
 
-   dom.mjs      h(tag, props, ...children)   an element; text is always text, never HTML
+   dom.mjs      h(tag, props, ...children)   an element; text is always text, never HTML;
+                                             what a handler's promise ends with is told
                 put(place, ...children)      in place of what was there
                 announce(text)               said to screen readers, shown to nobody
                 toast(text, kind)            shown for some seconds, and announced

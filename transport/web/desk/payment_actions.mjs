@@ -28,8 +28,7 @@ export function actions(payment, again) {
   return h("div", { class: "actions" }, all);
 }
 
-const button = (text, fn) => h("button", { type: "button", onclick: () => fn().catch(error =>
-  toast(error.message, "bad")) }, text);
+const button = (text, fn) => h("button", { type: "button", onclick: fn }, text);
 
 const nameOf = payment => payment.external_id ?? payment.id;
 

@@ -66,10 +66,6 @@ function upstream(one) {
 }
 
 async function reconnect(name) {
-  try {
-    await api(`v1/upstreams/${encodeURIComponent(name)}/reconnect`, { method: "POST" });
-    toast("It begins anew.", "good");
-  } catch (error) {
-    toast(error.message, "bad");
-  }
+  await api(`v1/upstreams/${encodeURIComponent(name)}/reconnect`, { method: "POST" });
+  toast("It begins anew.", "good");
 }

@@ -85,13 +85,9 @@ async function quarantined(aside, again, signal) {
 }
 
 async function resume(address, again) {
-  try {
-    await api(`v1/watchers/${encodeURIComponent(address)}/poll`, { method: "POST" });
-    toast("It looks at the chain now.", "good");
-    await again();
-  } catch (error) {
-    toast(error.message, "bad");
-  }
+  await api(`v1/watchers/${encodeURIComponent(address)}/poll`, { method: "POST" });
+  toast("It looks at the chain now.", "good");
+  await again();
 }
 
 async function release(address, again) {
