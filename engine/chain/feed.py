@@ -124,6 +124,9 @@ class ChainView(msgspec.Struct, frozen=True, gc=False):
     their place, as it spends the same; each with that one. That is its word, also if it
     is not `complete`.
 
+    `remembered`: of what is listed and in no block, the txids that the source had once
+    and did not show when it was asked for this view: its mempool was not compared.
+
     `is_current`: the source is a current witness. One that is not can show money, and
     nothing else: its view takes nothing away, counts no depth and judges no deadline.
     """
@@ -140,6 +143,7 @@ class ChainView(msgspec.Struct, frozen=True, gc=False):
     mempool_since: int = 0
     left: frozenset[str] = frozenset()
     conflicted: frozenset[tuple[str, str]] = frozenset()
+    remembered: frozenset[str] = frozenset()
 
 
 def places(outputs: Sequence[Output]) -> tuple[tuple[str, int | None], ...]:

@@ -61,6 +61,7 @@ class ScriptIndex:
         self._touched: set[bytes] = set()  # watched scripts changed since taken
         self.unread_below = 0  # said in every view; see `engine.chain.unread`
         self._whole = False  # the pool is the source's mempool at our tip
+        self._given: set[str] = set()  # of the mempool, by the source in this round
         # Of the pool, what disappeared from the mempool in a mass, and when (ms): see
         # `engine.chain.disappearance`, whose note this is.
         self.unlisted: dict[str, int] = {}
@@ -179,8 +180,10 @@ class ScriptIndex:
         return set(left)
 
     def begin_round(self) -> None:
-        """The source is asked anew: what it said before proves no absence now."""
+        """The source is asked anew: what it said before proves no absence now, nor that
+        what it had is still there."""
         self._whole = False
+        self._given.clear()
 
     def apply_mempool(
         self,
@@ -198,6 +201,7 @@ class ScriptIndex:
         """
         touched: set[bytes] = set()
         for tx in packed(added):
+            self._given.add(tx.txid)
             if not self.knows(tx.txid):
                 if not may_replace and self._pool.spends_same(tx):
                     continue
@@ -304,7 +308,15 @@ class ScriptIndex:
             mempool_since=self.mempool_since,
             left=self._departures.of(script),
             conflicted=self._departures.conflicted(script),
+            remembered=self._remembered(outputs),
         )
+
+    def _remembered(self, outputs: Iterable[Output]) -> frozenset[str]:
+        """See `ChainView`. A mempool that was compared has all that is in the pool."""
+        if self._whole:
+            return frozenset()
+        pooled = {output.txid for output in outputs if output.block_hash is None}
+        return frozenset(pooled - self._given)
 
     def is_bare(self, script: bytes) -> bool:
         """Whether a watched script's view is `empty_view`: nothing at all, or a gap."""

@@ -152,10 +152,14 @@ def _is_of_now(builder: EventBuilder, output: Output, view: ChainView) -> bool:
 
     A view that is not complete lists what of the mempool is known, which may be of an
     earlier comparison, or of blocks that were undone: after a time in which the source
-    was behind, hours old. Its news are of now, and so is what it has in a block.
+    was behind, hours old. Its news are of now, and so is what it has in a block. But
+    what could not be written when it was news is news once more: then the view says
+    that it is only remembered.
     """
     if output.block_hash is not None or view.complete:
         return True
+    if output.txid in view.remembered:
+        return False
     return (output.txid, output.vout) in map(outpoint, _news(builder.events))
 
 

@@ -70,6 +70,20 @@ def test_news_are_of_now_in_a_view_that_is_not_complete_too(announced: bool) -> 
     assert told(view(mempool("t1"), complete=False)) == [first, "confirmed"]
 
 
+@pytest.mark.parametrize("announced", [True, False])
+def test_news_that_are_only_remembered_confirm_nothing_before_the_mempool_was_compared(
+    announced: bool,
+) -> None:
+    """They were news before, and could not be written: they may have left since."""
+    told = Told(terms(confirmations_required=0))
+    if announced:
+        told(ProviderClaim("blockonomics", "t1", 50_000))
+    first = "confirming" if announced else "detected"
+    shown = view(mempool("t1"), complete=False)
+    assert told(replace(shown, remembered=frozenset({"t1"}))) == [first]
+    assert told(view(mempool("t1"))) == ["confirmed"]
+
+
 def test_what_needs_no_depth_and_is_in_a_block_is_confirmed_by_any_current_view() -> (
     None
 ):
