@@ -62,11 +62,13 @@ def test_an_invoice_is_the_one_that_was_asked_for(
     node: Blink, double: BlinkDouble, till: BlinkAccount, asked: dict[str, object]
 ) -> None:
     wanted = InvoiceAsked(payment_id="pay_1", **asked)  # type: ignore[arg-type]
+    asked_at = int(time.time() * 1000)
     made = node.create(wanted)
     now_ms = int(time.time() * 1000)
     invoice = check_invoice(made, wanted, "regtest", now_ms, "till")
     assert invoice.amount_msat == wanted.amount_msat
-    assert invoice.expires_at >= now_ms + wanted.expires_in_s * 1000 - 1000
+    # An invoice counts whole seconds, from when it is made: that is after it was asked.
+    assert invoice.expires_at >= asked_at + wanted.expires_in_s * 1000 - 1000
     # Of the wallet that counts in satoshi, and of no other.
     assert double.bank.invoices[made.payment_hash].wallet is till.btc
 
