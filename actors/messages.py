@@ -25,6 +25,7 @@ __all__ = [
     "Alarm",
     "AllWatched",
     "Append",
+    "AwaitWrites",
     "BringUp",
     "ChannelChanged",
     "Command",
@@ -67,6 +68,13 @@ class Append(msgspec.Struct, frozen=True):
     """Commit this; the reply gets an `Outcome`."""
 
     write: Write
+    reply: Reply
+
+
+class AwaitWrites(msgspec.Struct, frozen=True):
+    """Say when all that was handed in before is on disk or refused. The reply gets an
+    `Outcome` that means nothing: where nothing can be written, nothing is under way."""
+
     reply: Reply
 
 

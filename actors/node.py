@@ -13,7 +13,7 @@ import msgspec
 
 from actors.alerts import Alerts
 from actors.counters import Counters
-from actors.messages import Append, Read, WriteFirst
+from actors.messages import Append, AwaitWrites, Read, WriteFirst
 from actors.order_counts import OrderCounts
 from actors.published import (
     ForwardingReport,
@@ -28,6 +28,7 @@ from actors.redeliveries import Redeliveries
 from actors.status_counts import StatusCounts
 from actors.upstreams import Upstreams
 from engine.chain.restart_point import RestartPoint
+from engine.errors import StoreUnavailable
 from engine.merchants.book import MerchantBook
 from engine.money.rates import Rate, RatesReport, rate_of
 from engine.payment.model import Terms
@@ -160,6 +161,16 @@ class Node:
         self._next_reader = (self._next_reader + 1) % len(self.readers)
         if not self.readers[self._next_reader].tell(Read(ask, reply)):
             reply(RuntimeError("too many queries wait"))
+
+    def read_written(
+        self, ask: Callable[[StoreReader], T], reply: Callable[[T | Exception], None]
+    ) -> None:
+        """As `read`, once all that was handed in before is on disk or refused: for who
+        takes another's place, whose last write may still be on its way there."""
+        written = AwaitWrites(lambda _outcome: self.read(ask, reply))
+        if not self.journal.tell(written):  # in its turn: it overtakes no write
+            advice = "it is asked again; it is slow, or has just crashed"
+            reply(StoreUnavailable("the journal has too much to do", advice))
 
     def read_for_client(
         self, ask: Callable[[StoreReader], T], reply: Callable[[T | Exception], None]

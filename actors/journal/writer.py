@@ -27,6 +27,7 @@ from msgspec.structs import replace
 from actors.journal.messages import BatchDone, ProbeJournal, PurgeDue, TellAgain
 from actors.messages import (
     Append,
+    AwaitWrites,
     ChannelChanged,
     Publish,
     WriteFirst,
@@ -139,6 +140,11 @@ class JournalActor(Actor):
         match message:
             case Append():
                 self._take(message)
+            case AwaitWrites(reply):
+                # Nothing, behind all else: batches are answered in their order, also
+                # those of a journal that was here before.
+                self._pending.append(Append(Write(), reply))
+                self._flush()
             case WriteFirst(row):
                 self._first[row.source] = row
                 self._first_due.add(row.source)

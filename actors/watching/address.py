@@ -123,7 +123,7 @@ class AddressActor(Actor):
             return
         payment_id = self.ref.name
         self.await_reply(
-            lambda reply: self._node.read(
+            lambda reply: self._node.read_written(
                 lambda store: store.payment(payment_id), reply
             ),
             self._loaded,

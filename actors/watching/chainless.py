@@ -65,7 +65,7 @@ class ChainlessActor(Actor):
             return
         payment_id = self.ref.name
         self.await_reply(
-            lambda reply: self._node.read(
+            lambda reply: self._node.read_written(
                 lambda store: store.payment(payment_id), reply
             ),
             self._loaded,

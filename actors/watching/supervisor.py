@@ -129,7 +129,10 @@ class SupervisorActor(Actor):
             ref.stop()  # successor, and tell the source that it is the one to tell
         self._book.clear()
         self._node.statuses.clear()
-        self._read_page("")
+        # What a watcher before had written may not be there yet. In a new process
+        # there was none: a disk that hangs keeps it from nothing.
+        is_first = self.ref.incarnation == 1
+        self._read_page("", self._node.read if is_first else self._node.read_written)
 
     def on_stop(self) -> None:
         self._booted.publish(False)
@@ -160,10 +163,10 @@ class SupervisorActor(Actor):
 
     # -- boot ------------------------------------------------------------------------
 
-    def _read_page(self, after: str) -> None:
+    def _read_page(self, after: str, read: Callable[..., None]) -> None:
         """Bring back the watchers of a page of payments; nothing else until then."""
         self.await_reply(
-            lambda reply: self._node.read(
+            lambda reply: read(
                 lambda store: store.watched(after, PAYMENTS_PER_PAGE), reply
             ),
             self._on_page,
@@ -177,7 +180,7 @@ class SupervisorActor(Actor):
             if isinstance(one, DamagedPayment):
                 self._set_aside(one)
         if len(page) == PAYMENTS_PER_PAGE:
-            self._read_page(page[-1].id)
+            self._read_page(page[-1].id, self._node.read)
         else:
             self._heap.settle()
             self._booted.publish(True)

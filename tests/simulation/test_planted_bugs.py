@@ -43,13 +43,13 @@ MEETINGS = 60
 
 FOUND_IN: dict[str, int] = {
     "a_deadline_waits_an_hour_for_a_witness": 71,
-    "a_failed_commit_is_called_a_success": 116,
-    "a_mempool_is_whole_before_it_is_read": 412,
+    "a_failed_commit_is_called_a_success": 138,
+    "a_mempool_is_whole_before_it_is_read": 459,
     "a_page_of_the_journal_begins_one_too_late": 20,
     "a_surplus_that_is_lost_reverses": 42,
     "a_tip_has_no_age": 31,
     "an_eviction_is_ignored": 17,
-    "an_old_notifier_goes_on_beside_the_new": 293,
+    "an_old_notifier_goes_on_beside_the_new": 584,
     "believed_before_its_commit": 17,
     "it_is_cancelled_with_money_on_its_way": 30,
     "it_is_let_go_too_early": 31,

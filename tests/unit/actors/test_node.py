@@ -7,6 +7,7 @@ import pytest
 
 from actors.node import Node, Settings
 from actors.published import Health, JournalReport, Published
+from engine.errors import StoreUnavailable
 from engine.merchants.book import MerchantBook
 from engine.merchants.record import Limits
 from engine.runtime.simulation import SimulatedClock, SimulatedDispatcher
@@ -52,6 +53,18 @@ def test_who_writes_while_the_journal_takes_no_more_is_told_so(node: Node) -> No
     outcomes: list[Outcome] = []
     node.append(Write(), outcomes.append)
     assert outcomes == [Unavailable("the journal has too much to do")]
+
+
+def test_who_waits_for_writes_while_the_journal_takes_no_more_is_told_so(
+    node: Node,
+) -> None:
+    """It may not read: what it waits for may come after that."""
+    node.journal = SimpleNamespace(tell=lambda _message: False)  # type: ignore[assignment]
+    answers: list[object] = []
+    node.read_written(lambda store: store.payment("p"), answers.append)
+    (answer,) = answers
+    assert isinstance(answer, StoreUnavailable)
+    assert "the journal has too much to do" in str(answer)
 
 
 def test_who_asks_while_the_readers_take_no_more_is_told_so(node: Node) -> None:

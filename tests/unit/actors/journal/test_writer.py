@@ -13,7 +13,7 @@ from actors.journal.writer import (
     PURGE_S,
     TELL_AGAIN_S,
 )
-from actors.messages import Append, ChannelChanged, Publish
+from actors.messages import Append, AwaitWrites, ChannelChanged, Publish
 from engine.payment.events import opening
 from engine.payment.model import EventType
 from engine.payment.observations import Reviewed
@@ -50,6 +50,19 @@ def test_what_waits_for_a_disk_that_hangs_is_bounded_and_refused_beyond() -> Non
     assert {len(batch) for batch in house.disk.batches[1:-1]} == {MAX_BATCH}
     assert MAX_BATCH == 512
     assert MAX_PENDING == 20_000
+
+
+def test_who_waits_for_all_writes_is_answered_after_them_however_many_wait() -> None:
+    house = House()
+    house.append(1 + MAX_PENDING)
+    before: list[int] = []
+    house.ref.tell(AwaitWrites(lambda _outcome: before.append(len(house.answers))))
+    house.settle()
+    assert before == [], "nothing is written yet"
+    while house.disk.under_way:
+        house.finish_one(Committed())
+    assert before == [1 + MAX_PENDING]
+    assert house.node.counters["journal.refused"] == 0
 
 
 def test_a_disk_that_fails_is_probed_until_it_writes_and_each_failure_is_counted() -> (
