@@ -32,6 +32,18 @@ class Desk:
     def base(self) -> str:
         return f"http://127.0.0.1:{self.node.server.port}/"
 
+    def api(self, method: str, path: str, body: Any = None) -> Any:
+        """What the node answers to a call with its own key."""
+        answer = requests.request(
+            method,
+            f"{self.base}{path}",
+            json=body,
+            headers={"Authorization": f"Bearer {NODE_KEY}"},
+            timeout=60,
+        )
+        assert answer.ok, answer.text
+        return answer.json() if answer.content else None
+
     def key(self, role: str, merchant: str | None = None) -> tuple[str, str]:
         """A new key, and its id."""
         key, now = new_key(), self.node.gateway.now()
@@ -43,12 +55,7 @@ class Desk:
 
     def revoke(self, key_id: str) -> None:
         """Over the API: it ends at once."""
-        answer = requests.delete(
-            f"{self.base}v1/keys/{key_id}",
-            headers={"Authorization": f"Bearer {NODE_KEY}"},
-            timeout=60,
-        )
-        assert answer.status_code == 204, answer.text
+        self.api("DELETE", f"v1/keys/{key_id}")
 
     def enter(
         self,

@@ -1,13 +1,11 @@
 """A page of the dashboard that is left while the node is still answering it."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
-import requests
 
 from tests.pages.conftest import Visited
-from tests.pages.desk import NODE_KEY, Desk, desk
+from tests.pages.desk import Desk, desk
 from tests.tools.receiver import Receiver, reply
 from tests.tools.wait import wait_until
 
@@ -40,18 +38,6 @@ def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
         yield running
 
 
-def api(at: Desk, method: str, path: str, body: Any = None) -> Any:
-    answer = requests.request(
-        method,
-        f"{at.base}{path}",
-        json=body,
-        headers={"Authorization": f"Bearer {NODE_KEY}"},
-        timeout=60,
-    )
-    assert answer.ok, answer.text
-    return answer.json()
-
-
 def enter(at: Desk, visited: Visited, page: str) -> None:
     """`begin` makes a new profile, so the script is given to the page that is there,
     and the dashboard is loaded once more with it."""
@@ -80,10 +66,10 @@ def test_a_page_is_left_while_it_is_drawn_anew_after_what_was_done(
     broken = [reply(500)]
     with Receiver(answers=broken, default=reply(204)) as shop:
         asked = {"url": shop.url("/"), "types": ["payment.created"], "schedule_s": [0]}
-        name = api(at, "POST", "v1/channels", asked)["id"]
+        name = at.api("POST", "v1/channels", asked)["id"]
         at.node.create(1_000)
         owed = f"v1/channels/{name}/backlog"
-        wait_until(lambda: api(at, "GET", owed)["dead"] == 1, 10, "it to be given up")
+        wait_until(lambda: at.api("GET", owed)["dead"] == 1, 10, "it to be given up")
 
         enter(at, visited, f"channels/{name}")
         visited.do("wait_for_text", ".part-dead", "Given up (1)")
@@ -96,7 +82,7 @@ def test_a_page_is_left_while_it_is_drawn_anew_after_what_was_done(
 
 def test_a_visitor_is_not_told_that_they_left(at: Desk, visited: Visited) -> None:
     with Receiver() as shop:
-        name = api(at, "POST", "v1/channels", {"url": shop.url("/")})["id"]
+        name = at.api("POST", "v1/channels", {"url": shop.url("/")})["id"]
         enter(at, visited, f"channels/{name}")
         visited.do("click", "#outlet .actions >> text=Turn off")
         keep(visited, f"channels/{name}")

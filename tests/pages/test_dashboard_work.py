@@ -21,18 +21,6 @@ def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
         yield running
 
 
-def api(at: Desk, method: str, path: str, body: Any = None) -> Any:
-    answer = requests.request(
-        method,
-        f"{at.base}{path}",
-        json=body,
-        headers={"Authorization": f"Bearer {NODE_KEY}"},
-        timeout=60,
-    )
-    assert answer.ok, answer.text
-    return answer.json() if answer.content else None
-
-
 def test_a_payment_is_found_by_order_address_transaction_and_sum(
     at: Desk, visited: Visited
 ) -> None:
@@ -75,7 +63,7 @@ def test_why_a_webhook_did_not_arrive_is_seen_and_it_is_sent_again(
     with Receiver(answers=answers) as shop:
         channel: dict[str, Any] = {"types": ["payment.created"], "schedule_s": [0]}
         channel |= {"url": shop.url("/hook"), "description": "Shop backend"}
-        made = api(at, "POST", "v1/channels", channel)
+        made = at.api("POST", "v1/channels", channel)
         mine = at.node.create(4_000)
         shop.wait_for(1, timeout_s=10)
         at.enter(visited, page=f"payments/{mine.id}")
@@ -103,7 +91,7 @@ def test_of_two_webhooks_one_sees_which_is_meant_and_that_later_events_wait_for_
     with Receiver(answers=[reply(500)]) as shop:
         url = shop.url("/orders")
         channel = {"url": url, "schedule_s": [0, 3600]}
-        made = api(at, "POST", "v1/channels", channel)
+        made = at.api("POST", "v1/channels", channel)
         mine = at.node.create(4_500)
         shop.wait_for(1, timeout_s=10)
         at.node.chain.pay(mine.terms.address, 4_500)
@@ -113,7 +101,7 @@ def test_of_two_webhooks_one_sees_which_is_meant_and_that_later_events_wait_for_
         for number in (1, 2):
             line = f".deliveries li:nth-child({number}) .line"
             assert url in visited.do("text", line)
-        api(at, "DELETE", f"v1/channels/{made['id']}")
+        at.api("DELETE", f"v1/channels/{made['id']}")
 
 
 def test_money_goes_back_by_a_link_that_is_shown_once_and_is_withdrawn(
@@ -144,13 +132,13 @@ def test_a_users_credits_stand_in_the_ledger_and_are_spent(
     at: Desk, visited: Visited
 ) -> None:
     package = {"amount_sat": 5_000, "credits": 100}
-    api(at, "PUT", "v1/merchants/cafe", {"packages": {"small": package}})
+    at.api("PUT", "v1/merchants/cafe", {"packages": {"small": package}})
     wanted = {"merchant": "cafe", "package": "small", "account": "user-1"}
-    made = api(at, "POST", "v1/payments", wanted)
+    made = at.api("POST", "v1/payments", wanted)
     at.node.chain.pay(made["address"], 5_000)
     at.node.chain.mine(3)
     account = "v1/accounts/user-1?merchant=cafe"
-    wait_until(lambda: api(at, "GET", account)["balance"], 10, "the credits")
+    wait_until(lambda: at.api("GET", account)["balance"], 10, "the credits")
     at.enter(visited, "operator", "cafe", "ledger")
     visited.do("click", "tbody >> text=user-1")
     visited.do("wait_for_text", "tbody", "credited")
@@ -162,7 +150,7 @@ def test_a_users_credits_stand_in_the_ledger_and_are_spent(
     visited.do("press", "Enter")
     visited.do("wait_for_text", "tbody", "coffee")
     assert visited.do("axe") == []
-    assert api(at, "GET", account)["balance"] == 70
+    assert at.api("GET", account)["balance"] == 70
 
 
 def test_what_may_change_of_a_payment_is_changed_unless_somebody_was_faster(
@@ -191,14 +179,14 @@ def test_a_shops_settings_are_changed_and_what_is_not_shown_stays(
 ) -> None:
     kept = {"display_name": "Café", "defaults": {"confirmations": 2}}
     kept |= {"webhook_secrets": {"btc": "a-secret-of-the-shop"}}
-    api(at, "PUT", "v1/merchants/ann", kept)
+    at.api("PUT", "v1/merchants/ann", kept)
     at.enter(visited, "operator", "ann", "settings")
     visited.do("wait_for", "[name=display_name]")
     visited.do("fill", "[name=display_name]", "Café Lisboa")
     visited.do("fill", "[name=return_urls]", "https://shop.example/thanks")
     visited.do("click", "form button.main")
     visited.do("wait_for_text", "#toasts", "Saved")
-    after = api(at, "GET", "v1/merchants/ann")
+    after = at.api("GET", "v1/merchants/ann")
     assert after["display_name"] == "Café Lisboa"
     assert after["return_urls"] == ["https://shop.example/thanks"]
     assert after["defaults"]["confirmations"] == 2
@@ -206,7 +194,7 @@ def test_a_shops_settings_are_changed_and_what_is_not_shown_stays(
     # Somebody else was faster: nothing is lost without a word.
     visited.expected = ("412",)
     visited.do("wait_until", "document.querySelector('[name=display_name]').value")
-    api(at, "PUT", "v1/merchants/ann", kept)
+    at.api("PUT", "v1/merchants/ann", kept)
     visited.do("fill", "[name=display_name]", "Too late")
     visited.do("click", "form button.main")
     visited.do("wait_for_text", "form .wrong", "by now")
@@ -228,22 +216,22 @@ def test_a_viewer_sees_settings_and_changes_nothing(at: Desk, visited: Visited) 
 def test_a_wallet_whose_gap_is_reached_says_what_to_do(
     at: Desk, visited: Visited
 ) -> None:
-    api(at, "PUT", "v1/merchants/cafe", {"descriptor": VPUB})
+    at.api("PUT", "v1/merchants/cafe", {"descriptor": VPUB})
     for _ in range(20):
-        api(at, "POST", "v1/payments", {"amount_sat": 1_000, "merchant": "cafe"})
-    seen = api(at, "GET", "v1/wallets?merchant=cafe")["data"]
+        at.api("POST", "v1/payments", {"amount_sat": 1_000, "merchant": "cafe"})
+    seen = at.api("GET", "v1/wallets?merchant=cafe")["data"]
     assert [one["is_gap_reached"] for one in seen] == [True]
     assert (seen[0]["unpaid"], seen[0]["next_index"]) == (20, 20)
     at.enter(visited, "viewer", "cafe", "wallets")
     visited.do("wait_for_text", ".note", "Raise its gap limit")
     visited.do("wait_for_text", "dl", "index 20")
     assert visited.do("axe") == []
-    assert api(at, "GET", "v1/wallets?merchant=nobody")["data"] == []
+    assert at.api("GET", "v1/wallets?merchant=nobody")["data"] == []
 
 
 def test_alerts_say_what_to_do(at: Desk, visited: Visited) -> None:
     secret = {"webhook_secrets": {"btc": "another-secret-of-a-shop"}}
-    api(at, "PUT", "v1/merchants/dora", secret)
+    at.api("PUT", "v1/merchants/dora", secret)
     at.enter(visited, page="alerts")
     visited.do("wait_for_text", ".alerts", "merchant.changed")
     visited.do("wait_for_text", ".alerts", "What to do")

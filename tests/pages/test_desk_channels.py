@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import requests
 
 from tests.pages.conftest import Visited
-from tests.pages.desk import NODE_KEY, PHONE, Desk, desk
+from tests.pages.desk import PHONE, Desk, desk
 from tests.tools.receiver import Receiver, reply
 from tests.tools.wait import wait_until
 
@@ -18,26 +17,14 @@ def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
         yield running
 
 
-def api(at: Desk, method: str, path: str, body: Any = None) -> Any:
-    answer = requests.request(
-        method,
-        f"{at.base}{path}",
-        json=body,
-        headers={"Authorization": f"Bearer {NODE_KEY}"},
-        timeout=60,
-    )
-    assert answer.ok, answer.text
-    return answer.json() if answer.content else None
-
-
 def channel(at: Desk, url: str, **more: Any) -> str:
     asked = {"url": url, "types": ["payment.created"], "schedule_s": [0], **more}
-    return str(api(at, "POST", "v1/channels", asked)["id"])
+    return str(at.api("POST", "v1/channels", asked)["id"])
 
 
 def given_up(at: Desk, name: str, number: int) -> None:
     wait_until(
-        lambda: api(at, "GET", f"v1/channels/{name}/backlog")["dead"] == number,
+        lambda: at.api("GET", f"v1/channels/{name}/backlog")["dead"] == number,
         10,
         "it to be given up",
     )
@@ -75,7 +62,7 @@ def test_why_a_webhook_did_not_arrive_takes_three_clicks(
         at.go(visited, f"payments/{payments[0].id}")
         visited.do("wait_for_text", ".deliveries", "Delivered")
         for one in (name, well):
-            api(at, "DELETE", f"v1/channels/{one}")
+            at.api("DELETE", f"v1/channels/{one}")
 
 
 def test_a_channel_is_added_tried_given_a_new_secret_turned_off_and_removed(
