@@ -17,6 +17,8 @@ from tests.unit.payment_cases import terms
 
 __all__ = ["CountingStore", "House", "asked"]
 
+REST_S = 0.000_5
+
 
 class CountingStore:
     """The stage's store, and the names of what it was asked."""
@@ -50,9 +52,12 @@ class House:
         self._runs = gevent.spawn(self._run)
 
     def _run(self) -> None:
+        # It rests: who only yields takes the interpreter back before a native thread,
+        # which derives addresses, has woken up to have it. On two idle cores it never
+        # gets it.
         while True:
             self.stage.run()
-            gevent.sleep(0)
+            gevent.sleep(REST_S)
 
     def close(self) -> None:
         self._runs.kill()
