@@ -61,7 +61,8 @@ class ScriptIndex:
         self._touched: set[bytes] = set()  # watched scripts changed since taken
         self.unread_below = 0  # said in every view; see `engine.chain.unread`
         self._whole = False  # the pool is the source's mempool at our tip
-        self._given: set[str] = set()  # of the mempool, by the source in this round
+        # What the source gave in this round of the mempool that pays somebody watched.
+        self._given: set[str] = set()
         # Of the pool, what disappeared from the mempool in a mass, and when (ms): see
         # `engine.chain.disappearance`, whose note this is.
         self.unlisted: dict[str, int] = {}
@@ -201,12 +202,16 @@ class ScriptIndex:
         """
         touched: set[bytes] = set()
         for tx in packed(added):
-            self._given.add(tx.txid)
-            if not self.knows(tx.txid):
-                if not may_replace and self._pool.spends_same(tx):
-                    continue
-                touched |= self._evict_conflicts(tx)
-                touched |= self._put(tx)
+            if self.knows(tx.txid):
+                if self.awaits(tx.txid):
+                    self._given.add(tx.txid)
+                continue
+            if not may_replace and self._pool.spends_same(tx):
+                continue
+            touched |= self._evict_conflicts(tx)
+            if pays := self._put(tx):
+                self._given.add(tx.txid)
+                touched |= pays
         for txid in removed:
             touched |= self._note_left(txid, self._pool.take(txid))
         self._whole = self._whole or whole

@@ -125,28 +125,6 @@ def test_a_view_is_complete_only_by_a_comparison_of_its_own_round() -> None:
     assert index.view(ALICE, "s").complete
 
 
-def test_what_a_round_neither_read_nor_compared_is_only_remembered() -> None:
-    """It was double-spent since, by what is in a block that came meanwhile."""
-    feed = FakeFeed(3)
-    gone = feed.add(make_tx("gone", [(ALICE, 5)], [("cc" * 32, 0)]))
-    index = synced(feed, ALICE)
-    assert index.view(ALICE, "s").remembered == frozenset()
-    other = make_tx("other", [(BOB, 5)], [("cc" * 32, 0)])
-    new = feed.add(make_tx("new", [(ALICE, 7)]))
-    feed.evict(gone.txid)
-    at_call(feed, "mempool", lambda: feed.mine([other]))
-    assert sync(feed, index).more
-    assert sorted(found(index)) == [(5, None), (7, None)]
-    assert index.view(ALICE, "s").remembered == {gone.txid}, "the new one was read now"
-    at_call(feed, "mempool", fail)
-    with pytest.raises(SourceUnavailable):
-        sync(feed, index)
-    assert index.view(ALICE, "s").remembered == {new.txid}, "that was a round before"
-    settle(feed, index)
-    assert found(index) == [(7, None)]
-    assert index.view(ALICE, "s").remembered == frozenset()
-
-
 def test_an_error_in_the_middle_of_a_reorg_keeps_every_transaction() -> None:
     feed = FakeFeed(20)
     tx = make_tx("t", [(ALICE, 5)])
