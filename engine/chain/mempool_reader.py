@@ -17,11 +17,14 @@ concerns somebody is taken out when the node does not know it any more. The rest
 believed until the next comparison, and verified when somebody is watched whom it pays.
 
 New ones are always read first: while 100,000 are read at a start, what is broadcast
-meanwhile is seen at once. Pure but for the feed that it asks. One source's; only its
-worker touches it.
+meanwhile is seen at once. Of a name that no transaction was given for nobody knows whom
+it pays: mostly it has left in between, but until a list is without it nothing is proved
+by that comparison. Pure but for the feed that it asks. One source's; only its worker
+touches it.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 
 import msgspec
 
@@ -96,6 +99,7 @@ class MempoolReader:
         self._is_level = False  # the pool is the mempool, but for what is heard next
         self._floor = 0  # numbers of changes below were in the last comparison
         self._unread: Sequence[str] = ()  # names that a comparison found, to be read
+        self._missed: set[str] = set()  # that were named, asked for, and not given
         self._leaving: set[str] = set()  # to be taken out at a tip that stands
         self._odd = 0  # rounds in a row whose number was another
         self._gap_s = GAP_S
@@ -148,21 +152,26 @@ class MempoolReader:
         """Add what is new; remove what is gone if that can be known.
 
         Removals wait until all is added, so that a replacement arrives together with
-        what it replaces.
+        what it replaces. Nothing is known to be gone while a name stands for nobody
+        knows what. That is looked at again at once; of a node that does so once more,
+        at a poll's pace.
         """
         index = task.index
         task.progress()
         order = self._in_order(index.unknown_of(names, task.progress), task.progress)
         self._unread = order[task.budget :]
-        self._fetch(task, order[: task.budget])
+        is_usual = not self._missed
+        is_given = self._take_in(task, order)
         last, assessment = self._last(task)
         is_cut = bool(self._unread)
-        if is_cut or task.is_short:  # then again at a poll's pace
+        if is_cut or task.is_short or not is_given:  # then again at a poll's pace
             self._compare_from = self._monotonic() + POLL_S
         if is_cut or not (task.first.tip == index.tip == last.tip):
             return PoolResult(last, assessment, is_cut=is_cut, more=True)
         if not assessment.is_current:
             return PoolResult(last, assessment)
+        if not is_given:
+            return PoolResult(last, assessment, more=is_usual)
         gone, disappeared = gone_for_good(
             index, names, task.yardstick.now_ms, task.progress
         )
@@ -173,15 +182,23 @@ class MempoolReader:
         return PoolResult(last, assessment, disappeared=disappeared)
 
     def _in_order(self, unknown: list[str], pause: Callable[[], None]) -> list[str]:
-        """What is new first, then what was known to be unread."""
-        if not self._unread:
+        """What is new first, then what was known to be unread, then what was missed."""
+        if not self._unread and not self._missed:
             return unknown
-        unread = set(self._unread)
-        fresh: list[str] = []
-        late: list[str] = []
+        ranks = dict.fromkeys(self._unread, 1) | dict.fromkeys(self._missed, 2)
+        order: tuple[list[str], ...] = ([], [], [])
         for txid in pausing(unknown, pause):
-            (late if txid in unread else fresh).append(txid)
-        return fresh + late
+            order[ranks.get(txid, 0)].append(txid)
+        return list(chain(*order))
+
+    def _take_in(self, task: MempoolRound, order: Sequence[str]) -> bool:
+        """Ask for the first of these, as many as may be. Whether all were given."""
+        asked = set(order[: task.budget])
+        missed = asked - self._fetch(task, order[: task.budget])
+        self._missed.intersection_update(order)
+        self._missed -= asked
+        self._missed |= missed
+        return not missed
 
     def _compared(self, number: int, *, level: bool) -> None:
         if self._push is None:

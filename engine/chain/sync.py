@@ -12,8 +12,9 @@ The order of a round, and why:
 2. Blocks forward, each with a link to the one before.
 3. The mempool's names, then the transactions that are new. To add is always safe: it
    exists, and a block that holds it takes it over in one step.
-4. `status` again. Only if its tip was our own before step 3 and still is, is that list
-   the mempool *at* our tip, and may what is missing from it be removed. Otherwise a
+4. `status` again. Only if its tip was our own before step 3 and still is, and all that
+   was named was given, is that list the mempool *at* our tip that we know, and may what
+   is missing from it be removed. Otherwise a
    transaction mined in a block that we have not read would be in neither and look
    evicted; nothing is removed, and the round asks for another (`more`). A round that
    stopped short of the source's tip may meet it again at the end, rolled back to where

@@ -1,5 +1,6 @@
 """What a node says of itself, and of its mempool, when it may not be believed."""
 
+import itertools
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 
 from engine.bitcoin.transaction import compact_size
+from engine.chain.mempool_reader import MempoolReader
 from engine.chain.script_index import ScriptIndex
 from engine.chain.sync import DEFAULT_LIMITS, sync
 from engine.errors import SourceGarbage, SourceUnavailable
@@ -14,6 +16,7 @@ from tests.tools import fake_upstream as fake
 from tests.tools.core_double import CoreDouble, make_block, payment_tx
 from tests.tools.fake_upstream import Answer, Request, Upstream
 from transport.chain.bitcoind import Bitcoind
+from transport.chain.phantoms import Phantoms
 
 ALICE = b"\x00\x14" + b"a" * 20
 
@@ -161,6 +164,8 @@ def test_a_name_without_a_transaction_is_left_out(
     upstream.answer = altered(node, "getrawmempool", lambda r: [*phantoms, *r])
     assert feed.mempool() == {paid, *phantoms}
     assert feed.transactions([*phantoms, paid]).keys() == {paid}
+    assert feed.mempool() == {paid, *phantoms}, "they may have come back"
+    assert feed.transactions([*phantoms, paid]).keys() == {paid}
     assert feed.mempool() == {paid}, "named again, and still not there"
 
 
@@ -173,12 +178,18 @@ def test_thousands_of_phantoms_hide_no_money(
     phantoms = [f"{n:064x}" for n in range(2 * DEFAULT_LIMITS.txs)]
     paid = [node.add(payment_tx([(ALICE, n + 1)])) for n in range(3)]
     upstream.answer = altered(node, "getrawmempool", lambda r: [*r, *phantoms])
-    rounds = [sync(feed, index) for _ in range(4)]
-    assert [done.more for done in rounds][-1] is False
+    feed._phantoms = Phantoms(lambda: 0.0)
+    seconds = itertools.count()
+    reader = MempoolReader(None, lambda: next(seconds))
+    for _ in range(3):
+        sync(feed, index, reader=reader)
     found = {output.txid for output in index.view(ALICE, "s").outputs}
     assert found == set(paid)
+    rounds = [sync(feed, index, reader=reader) for _ in range(3)]
+    assert not rounds[-1].more
+    assert index.view(ALICE, "s").complete, "each was asked for twice"
     asked = node.wire.calls["getrawtransaction"]
-    sync(feed, index)
+    sync(feed, index, reader=reader)
     assert node.wire.calls["getrawtransaction"] == asked
 
 

@@ -220,7 +220,9 @@ class SimBlockFeed(SimSource):
         return self._chain.packed(block_hash)
 
     def mempool(self) -> frozenset[str]:
-        names = self._pool(self._call()).keys()
+        seen = self._call()
+        names = self._pool(seen).keys()
+        self._record.on_names(self.name, seen)
         if self._pose is None:
             self._record.on_mempool(self.name, is_lost=self.mode == "amnesia")
         self._rivals.on_listed(names)

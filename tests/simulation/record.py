@@ -30,6 +30,7 @@ class Answers:
     at: int
     best_height: int  # of all tips that the engine had heard of when it asked
     snapshots: list[Snapshot] = field(default_factory=list)
+    named: list[Snapshot] = field(default_factory=list)  # whose mempool it named
     told: list[SourceStatus] = field(default_factory=list)  # of itself
     forgot: bool = False  # it lost its mempool, with all of others that it had shown
     lied: bool = False  # it told what never was
@@ -130,6 +131,10 @@ class Record:
         self._shown_whole.clear()
         self._rivals.clear()
 
+    def on_names(self, source: str, seen: Snapshot) -> None:
+        """The source names its mempool, as it is in this snapshot."""
+        self.rounds[source][-1].named.append(seen)
+
     def on_mempool(self, source: str, *, is_lost: bool) -> None:
         """The source lists its mempool, with all that others have in it or without."""
         if not is_lost:
@@ -198,6 +203,14 @@ class Record:
     def depth_needed(self, txid: str, required: int) -> int:
         """From this depth on it counts, where so many confirmations are required."""
         return max(required, MATURITY) if txid in self.chain.rewards else required
+
+    def is_elsewhere(self, output: Output, tip: Tip) -> bool:
+        """Whether it is in a block of another branch than this tip's, and no higher:
+        who reads the blocks up to this tip and the mempool does not come upon it."""
+        height, block = output.block_height, output.block_hash
+        if height is None or block is None or height > tip.height:
+            return False
+        return not self.chain.in_best(self.chain.branch(tip), block)
 
     def denies(self, seen: Snapshot, block: str, height: int) -> bool:
         """A positive word that the block is not in its best chain: another is there.

@@ -3,12 +3,18 @@
 import sys
 from random import Random
 
-from engine.chain.feed import ChainView
-from engine.payment.model import EventType, Terms
+import pytest
+
+from engine.chain.feed import ChainView, SourceStatus
+from engine.payment.events import Change, Event
+from engine.payment.model import EventType, Status, Terms
 from tests.simulation.chain import SimChain, address_of, script_of
 from tests.simulation.judges import JUDGES
+from tests.simulation.judges.book import Book
+from tests.simulation.judges.case import Case
+from tests.simulation.judges.deadlines import expired
 from tests.simulation.judges.views import is_not_as_served
-from tests.simulation.record import Record
+from tests.simulation.record import Record, Shown
 from tests.tools import children
 
 NOT_YET = {EventType.TOKEN_SAVED}
@@ -54,22 +60,54 @@ def test_the_judges_know_nothing_of_the_engines_rules() -> None:
     assert not [name for name in imported if name.startswith("actors.")]
 
 
-def test_a_branch_that_came_and_went_within_a_round_hides_what_it_had_mined() -> None:
-    """Of that moment only the mempool was asked for (money, world 3910)."""
+@pytest.mark.parametrize(
+    ("served", "named", "is_right"),
+    [
+        ("here, there, here", "there", True),
+        ("here, there, here", "here", False),
+        ("here", "here", False),
+    ],
+)
+def test_a_branch_that_came_and_went_within_a_round_hides_what_it_had_mined(
+    served: str, named: str, is_right: bool
+) -> None:
+    """If it was there when the mempool was named (money, world 3910): if not, the money
+    was named (world 77914)."""
     chain = SimChain(1_760_000_000)
-    script = script_of("order")
-    tx = chain.pay([(script, 1_000)])
-    here = chain.now
-    there = chain.rival(Random(4))
+    tx = chain.pay([(script_of("order"), 1_000)])
+    here, there = chain.now, chain.rival(Random(4))
     assert tx.txid not in there.pool
     assert chain.has(there, tx.txid)
+    at = {"here": here, "there": there}
+    record = Record(chain)
+    for name in served.split(", "):
+        record.on_answer("source0", 7, at[name])
+    record.on_names("source0", at[named])
+    for _ in range(2):
+        record.on_status("source0", 7, SourceStatus(here.tip))
     view = ChainView("source0", here.tip, ())
-    for served, is_right in (((here, there, here), True), ((here,), False)):
-        record = Record(chain)
-        for seen in served:
-            record.on_answer("source0", 7, seen)
-        wrong = is_not_as_served(record, script, _terms(), view, 7)
-        assert (wrong is None) == is_right, wrong
+    wrong = is_not_as_served(record, script_of("order"), _terms(), view, 7)
+    assert (wrong is None) == is_right, wrong
+    assert (expired(_expiry(record)) is None) == is_right
+
+
+def _expiry(record: Record) -> Case:
+    """It expires at 7, by what was asked for then."""
+    event = Event(
+        payment_id="p",
+        seq=2,
+        type=EventType.EXPIRED,
+        at=7,
+        status=Status.EXPIRED,
+        flags=(),
+        received_sat=0,
+        confirmations=0,
+        txid=None,
+        data=Change(),
+    )
+    shown = [Shown("source0", 7, 7, 7)]
+    book = Book(_terms())
+    return Case(record, script_of("order"), book, event, [], shown, shown)
 
 
 def _terms() -> Terms:

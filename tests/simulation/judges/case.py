@@ -11,7 +11,7 @@ from engine.payment.model import Payment, Terms
 from tests.simulation.chain import Snapshot
 from tests.simulation.judges.book import Book
 from tests.simulation.judges.witnesses import why_no_witness
-from tests.simulation.record import Answers, Record, Shown
+from tests.simulation.record import Answers, Outpoint, Record, Shown
 
 __all__ = ["SLACK_MS", "Case", "Decision", "is_its_own", "is_old", "must_be_old"]
 
@@ -53,6 +53,28 @@ class Case:
         for shown in self.views:
             for answers in self.witnessed(shown):
                 yield from answers.snapshots
+
+    def outputs_in(
+        self, answers: Answers
+    ) -> Iterator[tuple[Snapshot, dict[Outpoint, Output]]]:
+        """All that paid the script, as the source had it at each moment of a round.
+
+        And as it was told when its mempool was named: a source that is on another
+        branch at that very moment, and before and after on the one that it tells of,
+        shows nothing of what it has in the other's blocks.
+        """
+        for seen in answers.snapshots:
+            yield seen, self.record.outputs(seen, self.script)
+        tips = {status.tip for status in answers.told}
+        for seen in answers.named if len(tips) == 1 else ():
+            (tip,) = tips
+            outputs = self.record.outputs(seen, self.script)
+            told = {
+                key: output
+                for key, output in outputs.items()
+                if not self.record.is_elsewhere(output, tip)
+            }
+            yield seen, told
 
     def no_witness(self, source: str | None = None) -> str | None:
         """Why what was shown at this moment, by this source, proves nothing; None if

@@ -31,17 +31,17 @@ def expired(case: Case) -> str | None:
 
 
 def _had_too_little(case: Case, shown: Shown) -> bool:
-    record, enough_sat = case.record, case.before.enough_sat
+    enough_sat = case.before.enough_sat
     return any(
         answers.left_out
         or enough_sat
         > sum(
             output.amount_sat
-            for key, output in record.outputs(seen, case.script).items()
+            for key, output in outputs.items()
             if key not in case.before.terms.ignore and not case.is_old(output)
         )
         for answers in case.witnessed(shown)
-        for seen in answers.snapshots
+        for _, outputs in case.outputs_in(answers)
     )
 
 

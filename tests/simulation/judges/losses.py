@@ -77,9 +77,9 @@ def _lacks(case: Case, shown: Shown, key: Outpoint, *, anew: bool = False) -> bo
     things out). One that had lost its whole mempool does not lack this one, unless its
     block gave it back to the mempool just then (`anew`)."""
     return any(
-        answers.left_out or key not in case.record.outputs(seen, case.script)
+        answers.left_out or key not in outputs
         for answers in case.witnessed(shown)
-        for seen in answers.snapshots
+        for seen, outputs in case.outputs_in(answers)
         if anew or not answers.forgot or case.record.chain.is_spent(seen, key[0])
     )
 
@@ -112,12 +112,12 @@ def _is_withdrawn(case: Case, claim: Claim) -> str | None:
     known = case.before.receipts.keys() | set(case.before.terms.ignore)
     for shown in asked:
         for answers in case.witnessed(shown):
-            for seen in answers.snapshots:
+            for _, outputs in case.outputs_in(answers):
                 if answers.left_out or not any(
                     key not in known
                     and claim.txid in {key[0], None}
                     and not case.is_old(output)
-                    for key, output in case.record.outputs(seen, case.script).items()
+                    for key, output in outputs.items()
                 ):
                     return None
     return case.no_witness() or "every source that was asked had it"

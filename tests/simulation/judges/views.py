@@ -10,7 +10,6 @@ from collections.abc import Sequence
 
 from engine.chain.feed import ChainView, Output
 from engine.payment.model import Terms
-from tests.simulation.chain import Snapshot
 from tests.simulation.judges.case import is_old
 from tests.simulation.judges.lost import is_lost_with_many
 from tests.simulation.judges.witnesses import why_no_witness
@@ -40,8 +39,7 @@ def is_not_as_served(
         ):
             return f"the source never said that {block} is off its chain"
     if view.complete and not any(answers.left_out for answers in rounds):
-        now = [record.outputs(seen, script) for seen in served]
-        return _kept_back(record, view, served, now, terms)
+        return _kept_back(record, script, view, rounds, terms)
     return None
 
 
@@ -87,19 +85,22 @@ def _loose(output: Output) -> _Facts:
 
 def _kept_back(
     record: Record,
+    script: bytes,
     view: ChainView,
-    served: Sequence[Snapshot],
-    now: Sequence[dict[Outpoint, Output]],
+    rounds: Sequence[Answers],
     terms: Terms,
 ) -> str | None:
     """A complete view lists all that the source had throughout the round, and nothing
-    that it had at no moment of it; but for what it lost with its mempool."""
+    that it had at no moment of it; but for what it lost with its mempool, and for what
+    was elsewhere when its mempool was named."""
+    served = [seen for answers in rounds for seen in answers.snapshots]
+    now = [record.outputs(seen, script) for seen in served]
     listed = {outpoint_of(output) for output in view.outputs}
     for key, output in now[0].items():
         if key in listed or key in terms.ignore or is_old(terms, output):
             continue
         if all(key in outputs for outputs in now) and not _was_elsewhere(
-            record, view, [outputs[key] for outputs in now]
+            record, script, view, rounds, key
         ):
             return f"it is called complete and leaves out {key}"
     its_own = {outpoint_of(o) for o in view.outputs if o.verified_by_source}
@@ -114,16 +115,19 @@ def _kept_back(
     return None
 
 
-def _was_elsewhere(record: Record, view: ChainView, places: Sequence[Output]) -> bool:
-    """Whether it once stood in a block of another branch, at a height that the view
-    has read: a source that went there and came back within the round was asked for its
-    mempool only, and that did not list it.
+def _was_elsewhere(
+    record: Record,
+    script: bytes,
+    view: ChainView,
+    rounds: Sequence[Answers],
+    key: Outpoint,
+) -> bool:
+    """Whether it stood in a block of another branch, at a height that the view has
+    read, at the very moment at which the mempool was named: of a source that went there
+    and came back within the round. One that had it in its mempool then named it.
     """
-    chain = record.chain.branch(view.tip)
+    at_naming = [seen for answers in rounds for seen in answers.named]
+    places = [record.outputs(seen, script).get(key) for seen in at_naming]
     return any(
-        place.block_height is not None
-        and place.block_hash is not None
-        and place.block_height <= view.tip.height
-        and not record.chain.in_best(chain, place.block_hash)
-        for place in places
+        place is not None and record.is_elsewhere(place, view.tip) for place in places
     )
