@@ -220,9 +220,10 @@ def test_a_source_that_fails_is_shown_as_behind(
     node: Shop, page: Page, visit: Visit
 ) -> None:
     visit(node.create())
-    node.chain.down(3.0)
+    node.chain.down(300.0)  # until it was noticed
     node.chain.mine(1)
     page.wait_for("#freshness", text="shown with a delay")
+    node.chain.down(0)
     page.wait_for("#freshness", text="Live", timeout_s=30)
 
 

@@ -291,14 +291,15 @@ def test_telegram_tells_a_person_of_an_alert_and_that_it_is_over(
             CHANNELS, kind="telegram", settings=settings, types=["alert.*"]
         )
         assert made.status_code == 201, made.text
-        node.post("/dev/down", seconds=2, status=500)
+        node.post("/dev/down", seconds=300, status=500)
         node.create(address=node.post("/dev/address").json()["address"])
 
         def told(start: str) -> bool:
             return any(m.headline.startswith(start) for m in telegram.chats["7"])
 
-        for start in ("Alert: source.failing", "Over: source.failing"):
-            wait_until(lambda start=start: told(start), 30, start)  # type: ignore[misc]
+        wait_until(lambda: told("Alert: source.failing"), 30, "the alert")
+        node.post("/dev/down", seconds=0)
+        wait_until(lambda: told("Over: source.failing"), 30, "its end")
         assert not told("Payment"), "it did not ask for payments"
         assert TOKEN not in node.err
 

@@ -226,10 +226,17 @@ def test_s5_6_payments_an_hour_confirmation_time_forwards_and_errors_are_metrics
     assert not own, own
 
 
+def refusals(node: Paybell) -> int:
+    (source,) = node.get("/v1/sources").json()["data"]
+    errors: int = source["errors"]
+    return errors
+
+
 def test_s5_5_a_429_of_the_chain_delays_and_loses_nothing(node: Paybell) -> None:
     made = buy(node, "small", "later")
-    assert node.post("/dev/down", seconds=2, status=429).ok
+    assert node.post("/dev/down", seconds=20, status=429).ok  # and says: wait so long
     pay(node, made)
+    wait_until(lambda: refusals(node) > 0, 30, "the chain to refuse a question")
     told = wait_for(node, made, "confirmed")
     assert told["confirmations"] >= 3
     assert credits_of(node, "later") == 40
