@@ -173,6 +173,11 @@ class ReviewDue(msgspec.Struct, frozen=True):
     """From the supervisor: a deadline of this payment has passed."""
 
 
+class CoverageEnded(msgspec.Struct, frozen=True):
+    """`SourceReport.complete_as_of` is None now and was not: silence is no answer any
+    more (source to supervisor, and from him to each watcher)."""
+
+
 class LookUpInvoice(msgspec.Struct, frozen=True, gc=False):
     """Watcher to upstream: ask the node how this invoice stands, as its time is over.
 
@@ -346,6 +351,10 @@ class Created(msgspec.Struct, frozen=True):
     answers: tuple[Payment | Conflict, ...]
     outcome: Outcome
     reply: Reply
+
+
+class TellMore(msgspec.Struct, frozen=True):
+    """Tell the next watchers that coverage has ended (supervisor, to itself)."""
 
 
 class BringUp(msgspec.Struct, frozen=True):

@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from actors.messages import (
     AllWatched,
     Contradicted,
+    CoverageEnded,
     DescribeSources,
     FreshnessChanged,
     Nudge,
@@ -259,6 +260,8 @@ class SourceActor(Actor):
         if report is before:
             return
         self._published.publish(report)
+        if before.complete_as_of is not None and report.complete_as_of is None:
+            self._node.supervisor.tell_system(CoverageEnded())
         was, fresh = before.freshness, report.freshness
         if (fresh.live, fresh.source, fresh.standing) != (
             was.live, was.source, was.standing

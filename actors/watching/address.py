@@ -5,17 +5,17 @@ deadline) into events by the pure rules, has them committed, and only then belie
 them. While a commit is under way its other mail waits. It schedules its own polls:
 often while somebody waits, slower as it ages, at once on a webhook.
 
-A poll need not always be a question. A source that reads whole blocks shows its
+Who need not ask waits for no timer. A source that reads whole blocks shows its
 watchers every change unasked; who was shown that there is nothing, and has nothing to
 lose, has his answer as long as that source goes on (`SourceReport.complete_as_of`).
-
-Idle, it is this object and a place in the list of those who wait for the same timer.
+When it does not, the supervisor tells all (`CoverageEnded`).
 """
 
 from functools import partial
 
 from actors.messages import (
     Command,
+    CoverageEnded,
     Deadline,
     DescribeWatcher,
     LetGo,
@@ -32,11 +32,16 @@ from actors.watching.believing import as_write, note_status
 from actors.watching.invoice import look_up
 from actors.watching.looking import (
     LOOK_AT_CHAIN,
+    RETRY_S,
     due_at,
     interest,
     interval_s,
+    judged_now,
     question,
+    question_by_hand,
+    resumed,
     script_of,
+    seen_at,
 )
 from actors.watching.release import let_go, release
 from actors.watching.unknowns import Unknowns, not_believed, nothing_open
@@ -47,7 +52,7 @@ from engine.payment.chain_rules import known_outputs
 from engine.payment.events import Event
 from engine.payment.model import Payment
 from engine.payment.observations import InvoiceGone, Observation
-from engine.payment.review import ReviewState, judge, next_review
+from engine.payment.review import ReviewState, next_review
 from engine.payment.rules import follow, is_untouched, next_deadline
 from engine.runtime.actor import Actor
 from engine.runtime.clock import TimersDue
@@ -61,9 +66,6 @@ from engine.store.writes import (
 )
 
 __all__ = ["AddressActor"]
-
-RETRY_S = 5.0
-"""After a commit that the journal could not make: look again so much later."""
 
 
 class AddressActor(Actor):
@@ -90,7 +92,7 @@ class AddressActor(Actor):
         self._node = node
         self._payment = payment
         self._script = b"" if payment is None else script_of(payment)
-        self._poll: int | None = None  # the number of the timer that it waits for
+        self._poll: int | None = None  # number of the timer that it waits for, if any
         self._deadline = deadline  # ms, that the supervisor will tell of
         self._review: ReviewState | None = None  # what views left open; mostly nothing
         self._unknowns: Unknowns | None = None  # of those that have any; few
@@ -106,14 +108,12 @@ class AddressActor(Actor):
     @property
     def seen_at(self) -> int | None:
         """When (ms) a source was asked whose answer, if only by silence, is known."""
-        complete_as_of = self._node.source_report.now.complete_as_of
-        if self._seen_at is None or complete_as_of is None or not self._is_covered:
-            return self._seen_at
-        return max(self._seen_at, complete_as_of)
+        covered_by = self._node.source_report.now if self._is_covered else None
+        return seen_at(self._seen_at, covered_by)
 
     @property
     def next_poll_at(self) -> int | None:
-        """When (ms) it looks at the chain next by itself, for the tree."""
+        """When (ms) it looks at the chain next by itself; None: it need not."""
         return None if self._poll is None else due_at(self._node, self._poll)
 
     def on_start(self) -> None:
@@ -121,11 +121,9 @@ class AddressActor(Actor):
             self.ref.shown = self._payment
             self._begin()
             return
-        payment_id = self.ref.name
+        name = self.ref.name
         self.await_reply(
-            lambda reply: self._node.read_written(
-                lambda store: store.payment(payment_id), reply
-            ),
+            lambda reply: self._node.read_written(lambda s: s.payment(name), reply),
             self._loaded,
         )
 
@@ -137,9 +135,8 @@ class AddressActor(Actor):
                 if number == self._poll:
                     self._on_poll_due()
             case PollNow():
-                now_s = self._node.clock.monotonic()
-                asked = question(self.payment, self._script, 0.0, by_hand_at=now_s)
-                self._node.source.tell(asked)
+                by_hand = question_by_hand(self._node, self.payment, self._script)
+                self._node.source.tell(by_hand)
             case Command(observation, reply, beside):
                 rows = () if beside is None else (beside,)
                 self._obey(observation, rows, reply)
@@ -149,10 +146,14 @@ class AddressActor(Actor):
                     self.await_reply(ask, self._released)
             case ReviewDue():
                 self._on_review_due()
+            case CoverageEnded():
+                if self._poll is None:
+                    self._poll_at_random()
             case DescribeWatcher(reply):
                 why = (self._unknowns or Unknowns()).why(self._review)
-                seen_at, next_at = self.seen_at, self.next_poll_at
-                reply(WatcherReport(self.payment, seen_at, next_at, why))
+                seen, next_at = self.seen_at, self.next_poll_at
+                reply(WatcherReport(self.payment, seen, next_at, why))
+        self._keep_looking()
 
     def on_stop(self) -> None:
         """Not after a crash: another takes its place, and what is known of the script
@@ -174,16 +175,14 @@ class AddressActor(Actor):
         self._begin()
 
     def interest(self, ref: Ref) -> Watch:
-        """What to tell the source. The supervisor does, before the watcher starts, so
-        that no block is read at boot before all scripts are known."""
+        """What to tell the source: the supervisor does, before the watcher starts."""
         return interest(self.payment, self._script, ref)
 
     def _begin(self) -> None:
         """The source was told of the script: it shows it as it is, for a start."""
         if self._deadline is None:
             self._arm_deadline()
-        # Those that were brought back at one moment do not ask at one moment for ever.
-        self._poll_in(self._interval_s() * self._node.random.random())
+        self._poll_at_random()
 
     def _arm_deadline(self) -> None:
         deadline = next_deadline(self.payment)
@@ -205,13 +204,24 @@ class AddressActor(Actor):
         return waits and is_untouched(self.payment)
 
     def _on_poll_due(self) -> None:
+        self._poll = None
         complete_as_of = self._node.source_report.now.complete_as_of
-        if complete_as_of is None or not self._is_covered:
-            self._ask_source(urgent=self._review is not None)
+        if complete_as_of is not None and self._is_covered:
+            return  # it looks no more by itself until it must
+        self._ask_source(urgent=self._review is not None)
         if self._is_overdue:
             self._kept_unknowns.alert(self._node, self.payment, self._review)
             look_up(self._node, self.payment)
         self._poll_in(self._interval_s())
+
+    def _keep_looking(self) -> None:
+        """If its waiting has become more than an answer of the source."""
+        if self._poll is None and not self._is_covered:
+            self._poll_in(self._interval_s())
+
+    def _poll_at_random(self) -> None:
+        """Those that begin at one moment do not ask at one moment for ever."""
+        self._poll_in(self._interval_s() * self._node.random.random())
 
     def _ask_source(self, *, urgent: bool) -> None:
         due = 0.0 if urgent else self._node.clock.monotonic()
@@ -235,17 +245,7 @@ class AddressActor(Actor):
             return
         if self.payment.terms.quorum_above_sat is not None:
             view = self._kept_unknowns.hear(self._node, self.payment, view, asked_at)
-        review, clock = self._review or ReviewState(), self._node.clock
-        now, now_s = clock.now(), clock.monotonic()
-        judged = judge(
-            review,
-            self.payment,
-            view,
-            asked_at,
-            now=now,
-            now_s=now_s,
-            rate_for=self._node.rate_for,
-        )
+        judged = judged_now(self._node, self.payment, self._review, view, asked_at)
         self._review = judged.state if judged.state.is_open else None
         if not judged.is_believed:
             not_believed(view.source, self.payment.id)
@@ -256,6 +256,7 @@ class AddressActor(Actor):
         if judged.notes:
             self._kept_unknowns.take_notes(self._node, self.payment, judged.notes)
         if self.payment.terms.quorum_above_sat is not None:
+            now_s = self._node.clock.monotonic()
             self._kept_unknowns.heard(judged, self._script, now_s)
         if judged.look_again_s is not None:
             self._poll_in(min(self._interval_s(), judged.look_again_s))
@@ -376,6 +377,7 @@ class AddressActor(Actor):
             self._after_review()
             if again is not None:
                 self._on_seen(*again)
+            self._keep_looking()
             return
         if reply is not None:
             reply(outcome)
@@ -394,7 +396,4 @@ class AddressActor(Actor):
     def _resume_review(self) -> None:
         """What followed from a deadline was not written: it is still to be judged."""
         if self._deadline is None:
-            review, clock = self._review or ReviewState(), self._node.clock
-            now, now_s = clock.now(), clock.monotonic()
-            state = review.after_commit_failed(self.payment, now, now_s)
-            self._review = state if state.is_open else None
+            self._review = resumed(self._node, self.payment, self._review)

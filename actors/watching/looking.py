@@ -1,28 +1,38 @@
-"""What a watcher asks the sources, and how soon again. No actor."""
+"""What a watcher asks the sources, how soon again, and how it judges what it is shown
+by the node's clock. No actor."""
 
 from actors.messages import Poll, Watch
 from actors.node import Node
+from actors.published import SourceReport
 from engine.bitcoin.address import parse_address
-from engine.chain.feed import places
+from engine.chain.feed import ChainView, places
 from engine.payment.chain_rules import known_outputs
 from engine.payment.model import Payment
 from engine.payment.observations import InvoiceGone, InvoicePaid, ProviderClaim
 from engine.payment.old_outputs import asks_about
-from engine.payment.review import ReviewState, poll_interval_s
+from engine.payment.review import Judgement, ReviewState, judge, poll_interval_s
 from engine.runtime.clock import COALESCE_S
 from engine.runtime.ref import Ref
 
 __all__ = [
     "LOOK_AT_CHAIN",
+    "RETRY_S",
     "due_at",
     "interest",
     "interval_s",
+    "judged_now",
     "question",
+    "question_by_hand",
+    "resumed",
     "script_of",
+    "seen_at",
 ]
 
 LOOK_AT_CHAIN = (ProviderClaim, InvoicePaid, InvoiceGone)
 """What somebody says, and the chain may have more of it: it is looked at, at once."""
+
+RETRY_S = 5.0
+"""After a commit that the journal could not make: look again so much later."""
 
 
 def script_of(payment: Payment) -> bytes:
@@ -52,6 +62,11 @@ def question(
     )
 
 
+def question_by_hand(node: Node, payment: Payment, script: bytes) -> Poll:
+    """The first of all, as somebody waits for it."""
+    return question(payment, script, 0.0, by_hand_at=node.clock.monotonic())
+
+
 def interval_s(node: Node, payment: Payment, review: ReviewState | None) -> float:
     """Until the next look that nobody asked for; sooner while a deadline waits."""
     slow_s = float(node.settings.poll_slow_s)
@@ -69,3 +84,39 @@ def due_at(node: Node, poll: int) -> int:
     """When (ms) the timer of this number is due, as far as one can tell."""
     wait_s = max(poll * COALESCE_S - node.clock.monotonic(), 0.0)
     return node.clock.now() + round(wait_s * 1000)
+
+
+def seen_at(asked_at: int | None, covered_by: SourceReport | None) -> int | None:
+    """When (ms) a source was asked whose answer is known: the one to the last question,
+    or the silence of one that covers all scripts (None: silence says nothing)."""
+    if asked_at is None or covered_by is None or covered_by.complete_as_of is None:
+        return asked_at
+    return max(asked_at, covered_by.complete_as_of)
+
+
+def judged_now(
+    node: Node,
+    payment: Payment,
+    review: ReviewState | None,
+    view: ChainView,
+    asked_at: int,
+) -> Judgement:
+    """What follows from a view that was asked for at `asked_at` (ms)."""
+    return judge(
+        review or ReviewState(),
+        payment,
+        view,
+        asked_at,
+        now=node.clock.now(),
+        now_s=node.clock.monotonic(),
+        rate_for=node.rate_for,
+    )
+
+
+def resumed(
+    node: Node, payment: Payment, review: ReviewState | None
+) -> ReviewState | None:
+    """After a commit that failed: what is still to be judged, if anything is."""
+    now, now_s = node.clock.now(), node.clock.monotonic()
+    state = (review or ReviewState()).after_commit_failed(payment, now, now_s)
+    return state if state.is_open else None

@@ -17,12 +17,14 @@ from actors.messages import (
     Alarm,
     AllWatched,
     BringUp,
+    CoverageEnded,
     Created,
     CreatePayments,
     Deadline,
     RestartDue,
     Retired,
     ReviewDue,
+    TellMore,
 )
 from actors.node import Node
 from actors.published import Published, Trouble
@@ -31,6 +33,7 @@ from actors.watching.believing import note_created
 from actors.watching.chainless import ChainlessActor
 from actors.watching.external import ExternalActor
 from actors.watching.invoice import InvoiceActor
+from actors.watching.tour import Tour
 from actors.watching.watcher_book import WatcherBook
 from engine.errors import Unreadable
 from engine.payment.events import opening
@@ -82,6 +85,7 @@ class SupervisorActor(Actor):
         "_policy",
         "_reserved",
         "_scope",
+        "_tour",
     )
 
     mailbox_limit = 20_000
@@ -101,6 +105,7 @@ class SupervisorActor(Actor):
         self._reserved: set[str] = set()  # addresses of creations under way
         self._alarm: Timer | None = None  # for the first of them
         self._alarm_at: int | None = None  # ms, what it was set for
+        self._tour = Tour(node.clock, book)
         self._heap = LongLived()
         self._scope: Scope
         self._chainless: dict[type[ChainlessActor], Scope]
@@ -160,6 +165,8 @@ class SupervisorActor(Actor):
                 self._on_exit(message)
             case RestartDue(name):
                 self._restart(name)
+            case CoverageEnded() | TellMore():
+                self._tour.go_on(message, self.ref)
 
     # -- boot ------------------------------------------------------------------------
 

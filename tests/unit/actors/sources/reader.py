@@ -42,6 +42,7 @@ class Reader:
             return FeedSpec(feed.name, kind, Ref(scope, f"feed.{number}"), True, 1.0)
 
         specs = [spec(number, feed) for number, feed in enumerate(feeds)]
+        self.workers = [one.worker for one in specs]
         node.source = source
         source.start()
 

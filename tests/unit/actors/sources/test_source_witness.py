@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from actors.messages import Seen, Watch
+from actors.messages import CoverageEnded, Seen, Watch
 from actors.sources.choice import PATIENCE_S, PROBE_S
 from engine.chain.witness import Standing
 from engine.errors import SourceUnavailable
@@ -258,3 +258,57 @@ def test_a_first_source_that_hangs_is_probed_and_not_asked_in_place_of_another(
     first.on_call = lambda _call: None
     stage.pass_s(PROBE_S * 2)
     assert active(stage) == "first"
+
+
+# -- that silence is no answer any more ------------------------------------------------
+
+
+def fail(feed: FakeFeed) -> None:
+    def refuse(_call: str) -> None:
+        raise SourceUnavailable("connection refused")
+
+    feed.on_call = refuse
+
+
+def coverage_ends(stage: ActorStage) -> int:
+    return stage.supervisor.got.count(CoverageEnded())
+
+
+def test_the_supervisor_is_told_when_another_source_is_asked(stage: ActorStage) -> None:
+    one, two = node("one"), node("two")
+    Reader(stage, one, two)
+    stage.pass_s(20)
+    assert (stage.complete_as_of is not None, coverage_ends(stage)) == (True, 0)
+    fail(one)
+    stage.pass_s(20)
+    assert (active(stage), coverage_ends(stage)) == ("two", 1)
+    assert stage.complete_as_of is not None, "and then the other's word counts"
+
+
+@pytest.mark.parametrize("who", ["source", "worker"])
+def test_the_supervisor_is_told_when_the_source_or_its_worker_begins_anew(
+    stage: ActorStage, who: str
+) -> None:
+    reader = Reader(stage, node("core"))
+    stage.pass_s(20)
+    ref = stage.node.source if who == "source" else reader.workers[0]
+    ref.kill(RuntimeError("a bug"))
+    stage.run()
+    if not ref.is_alive:
+        ref.start()
+    stage.pass_s(20)
+    assert coverage_ends(stage) == 1
+    assert stage.complete_as_of is not None
+
+
+def test_nobody_is_told_of_a_node_that_fails_with_no_other_to_ask(
+    stage: ActorStage,
+) -> None:
+    """Nothing that a watcher did would help: silence stays an answer up to then."""
+    core = node("core")
+    Reader(stage, core)
+    stage.pass_s(20)
+    whole = stage.complete_as_of
+    fail(core)
+    stage.pass_s(600)
+    assert (stage.complete_as_of, coverage_ends(stage)) == (whole, 0)

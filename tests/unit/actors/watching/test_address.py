@@ -1,7 +1,7 @@
 """The address actor: believes what is committed, and never gives up too early."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -82,9 +82,68 @@ def test_who_was_shown_nothing_asks_no_more_while_silence_is_an_answer(
     actor = watched.ref.actor
     assert isinstance(actor, AddressActor)
     assert actor.seen_at == stage.complete_as_of
-    stage.covered_as_of(None)
+    watched.coverage_ends()
     stage.pass_s(61)
     assert len(watched.polls()) == 2
+
+
+def test_who_need_not_ask_waits_for_no_timer(stage: ActorStage) -> None:
+    watched = Watched(stage)
+    stage.covered_as_of(stage.clock.now())
+    watched.seen(view())
+    stage.pass_s(61)
+    assert (watched.polls(), watched.report().next_poll_at) == ([], None)
+    assert stage.clock.next_due_ms() is None
+
+
+def test_a_timer_that_runs_already_is_not_set_anew_when_coverage_ends(
+    stage: ActorStage,
+) -> None:
+    """Else one whose source comes and goes would never look."""
+    watched = Watched(stage)
+    first = watched.report().next_poll_at
+    assert first is not None
+    watched.coverage_ends()
+    assert watched.report().next_poll_at == first
+
+
+def behind(watched: Watched) -> None:
+    watched.seen(view(is_current=False))
+
+
+def paid(watched: Watched) -> None:
+    watched.seen(view(mempool("t1")))
+
+
+def claimed(watched: Watched) -> None:
+    claim = ProviderClaim("one", "t1", 1_000)
+    watched.obey(Command(claim, lambda _answer: None))
+
+
+def overdue(watched: Watched) -> None:
+    watched.deadline_passes()
+
+
+def unwritten(watched: Watched) -> None:
+    watched.disk_is_full(yes=True)
+    paid(watched)
+    watched.disk_is_full(yes=False)
+
+
+@pytest.mark.parametrize("happens", [behind, paid, claimed, overdue, unwritten])
+def test_who_waited_for_no_timer_looks_again_once_silence_is_no_answer_for_him(
+    stage: ActorStage, happens: Callable[[Watched], None]
+) -> None:
+    watched = Watched(stage)
+    stage.covered_as_of(stage.clock.now())
+    watched.seen(view())
+    stage.pass_s(61)
+    assert watched.report().next_poll_at is None
+    happens(watched)
+    assert watched.report().next_poll_at is not None
+    before = len(watched.polls())
+    stage.pass_s(121)
+    assert len(watched.polls()) > before
 
 
 def test_a_source_that_is_behind_covers_nobody(stage: ActorStage) -> None:

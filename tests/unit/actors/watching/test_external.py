@@ -6,6 +6,7 @@ from pathlib import Path
 import gevent
 import pytest
 
+from actors.messages import CoverageEnded
 from actors.watching.external import ExternalActor
 from engine.errors import Duplicate, EngineBusy
 from engine.payment.model import EXTERNAL, Payment, Status, external_key
@@ -146,3 +147,13 @@ def test_what_cannot_be_written_is_not_believed(house: House) -> None:
     gevent.sleep(0)
     assert say(house, payment, "SUCCESS", "evt_1", 1_000).status is Status.CONFIRMED
     assert story(house, payment) == ["created", "confirmed"]
+
+
+def test_that_coverage_has_ended_is_nothing_to_it(house: House) -> None:
+    payment = create(house)
+    house.stage.source.got.clear()
+    house.watcher(payment).tell_system(CoverageEnded())
+    house.stage.pass_s(61)
+    (state,) = house.gateway.watchers(10)
+    assert (state.state, state.incarnation, state.next_poll_at) == ("running", 1, None)
+    assert house.stage.source.got == []

@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 
-from actors.messages import CreatePayments, Poll, PollNow, Watch
+from actors.messages import (
+    CoverageEnded,
+    CreatePayments,
+    Poll,
+    PollNow,
+    Seen,
+    Watch,
+)
 from actors.watching.address import AddressActor
 from actors.watching.supervisor import WATCHERS_PER_STEP, SupervisorActor
 from engine.bitcoin.address import script_to_address
@@ -14,7 +21,7 @@ from engine.payment.model import Payment, Terms
 from engine.runtime.ref import Ref, Scope
 from engine.store.writes import Conflict
 from tests.unit.actor_stage import ActorStage
-from tests.unit.payment_cases import terms
+from tests.unit.payment_cases import terms, view
 
 
 @pytest.fixture(params=range(10))
@@ -141,3 +148,29 @@ def test_a_watcher_whose_row_is_damaged_is_put_aside_where_people_see_it(
     stage.node.watchers["p1"].kill()
     stage.pass_s(120)
     assert stage.node.counters["watchers.quarantined"] == 1
+
+
+def test_all_watchers_look_for_themselves_when_coverage_has_ended(
+    stage: ActorStage,
+) -> None:
+    """None of them has a timer by then; each asks within its interval, not at once."""
+    supervisor = supervised(stage)
+    wanted = tuple(asked(n) for n in range(700))
+    supervisor.tell(CreatePayments(wanted, lambda _answer: None))
+    stage.covered_as_of(stage.clock.now())
+    stage.run()
+    nothing = Seen(view(), stage.clock.now())
+    for ref in stage.book.values():
+        ref.tell(nothing)
+    stage.pass_s(61)
+    stage.source.got.clear()
+    stage.covered_as_of(None)
+    stage.pass_s(600)
+    assert stage.source.got == [], "nobody looks who has not been told"
+    supervisor.tell_system(CoverageEnded())
+    stage.pass_s(1)
+    soon = len(stage.source.got)
+    stage.pass_s(600)
+    asking = {poll.script for poll in stage.source.got if isinstance(poll, Poll)}
+    assert len(asking) == 700
+    assert soon < 350

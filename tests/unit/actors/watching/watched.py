@@ -2,6 +2,7 @@
 
 from actors.messages import (
     Command,
+    CoverageEnded,
     Deadline,
     DescribeWatcher,
     Poll,
@@ -49,6 +50,11 @@ class Watched:
         wait = max(asked[-1].at - self.stage.clock.now(), 0)
         self.stage.pass_s(wait / 1000)
         self.ref.tell_system(ReviewDue())
+        self.stage.run()
+
+    def coverage_ends(self) -> None:
+        self.stage.covered_as_of(None)
+        self.ref.tell_system(CoverageEnded())
         self.stage.run()
 
     def waited_s(self) -> float:
