@@ -37,7 +37,9 @@ MEMPOOL = 100_000
 PER_S = 7.0
 WATCHED, MANY = 20_000, 100_000
 BROADCASTS = 40
-IDLE_S = 20.0
+IDLE_S = 60.0
+SETTLED_S = 75.0
+"""After the last creation, whose polls and comparisons are no idleness."""
 PAID, PAID_MANY = 1_000, 10_000
 CATCH_UP = 144
 
@@ -97,7 +99,8 @@ def _section(zmq: Figures, polls: Figures, before: Figures) -> Section:
         " counted from the moment the node has the transaction, a block from when it"
         " has the block, until a WebSocket or the event stream has the event: the"
         f" network's share comes on top. {BROADCASTS} broadcasts, idle for"
-        f" {IDLE_S:g} s, one block each; the node's answers are counted as bytes."
+        f" {IDLE_S:g} s from {SETTLED_S:g} s after the last creation on, one block"
+        " each; the node's answers are counted as bytes."
         f" The peer is Paybell at {was}, which knew no ZMQ.",
         rows,
         (
@@ -170,7 +173,7 @@ def _until_whole(node: BigNode) -> float:
 
 
 def _idle(node: BigNode, served: Paybell) -> Figures:
-    gevent.sleep(2)
+    gevent.sleep(SETTLED_S)
     node.call("bench_stats")
     cpu, began = cpu_s(served.pid), time.perf_counter()
     gevent.sleep(IDLE_S)

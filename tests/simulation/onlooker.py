@@ -12,6 +12,7 @@ from actors.sources.workers import BlockFeedWorker
 from actors.watching.address import AddressActor
 from engine.runtime.actor import Actor
 from tests.simulation.feeds import SimBlockFeed
+from tests.simulation.idlers import Idlers
 from tests.simulation.knowledge import Knowledge
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Onlooker:
         self._world = world
         self._rules = world.rules
         self._knowledge = self._new_knowledge()
+        self._idlers = Idlers()
         self._planned: dict[str, tuple[Round, int]] = {}  # and the best tip then
 
     def _new_knowledge(self) -> Knowledge:
@@ -40,6 +42,7 @@ class Onlooker:
         """A process knows nothing of what the one before it heard."""
         self._rules.record.on_boot()
         self._knowledge = self._new_knowledge()
+        self._idlers = Idlers()
 
     def on_start(self, actor: Actor) -> None:
         if isinstance(actor, BlockFeedWorker):
@@ -69,6 +72,7 @@ class Onlooker:
         self, actor: SourceActor, message: object, *, is_lost: bool
     ) -> None:
         self._knowledge.on_source_mail()
+        self._look_at_idlers()
         for feed in actor.planner.feeds:
             if feed.busy is not None:
                 self._note_plan(feed.spec.name, feed.busy)
@@ -82,6 +86,12 @@ class Onlooker:
             if isinstance(message, RoundDone) and not is_aside:
                 by_block = isinstance(source, SimBlockFeed)
                 self._knowledge.on_done(source.name, message, by_block=by_block)
+
+    def _look_at_idlers(self) -> None:
+        node = self._world.node
+        if node is not None:
+            now_s, report = node.clock.monotonic(), node.source_report.now
+            self._idlers.check(node.watchers, report.complete_as_of, now_s)
 
     def _note_plan(self, source: str, work: Round) -> None:
         """This round is planned by what was heard of until now."""

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from actors.messages import RoundDone
 from actors.sources.planner import RoundPlanner
 from actors.sources.source import SourceActor
+from actors.watching.tour import Tour
 from engine.chain.script_index import ScriptIndex
 from engine.chain.witness import CURRENT
 from tests.simulation.plant import Patch, Plant
@@ -49,10 +50,15 @@ def a_source_that_lags_is_live(patch: Patch) -> None:
     patch.setattr(SourceActor, "_on_done", bug)
 
 
+def nobody_is_told_that_silence_is_no_answer_any_more(patch: Patch) -> None:
+    patch.setattr(Tour, "go_on", lambda *_about: None)
+
+
 PLANTED_SOURCES: tuple[Plant, ...] = (
     what_the_mempool_had_once_it_has_for_ever,
     the_first_round_begins_before_all_scripts_are_known,
     a_crashed_source_still_covers_all,
     a_source_that_lags_is_live,
+    nobody_is_told_that_silence_is_no_answer_any_more,
 )
 """Each is found within 60 worlds of the usual kind."""

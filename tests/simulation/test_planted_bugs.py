@@ -54,6 +54,7 @@ FOUND_IN: dict[str, int] = {
     "it_is_cancelled_with_money_on_its_way": 30,
     "it_is_let_go_too_early": 31,
     "money_that_a_source_behind_shows_is_not_told": 35,
+    "nobody_is_told_that_silence_is_no_answer_any_more": 88,
     "two_that_name_other_blocks_agree": 39,
     "what_an_earlier_payment_counted_is_counted_again": 42,
     "what_is_not_listed_has_lost_its_block": 93,
