@@ -1,7 +1,7 @@
 """The address actor: believes what is committed, and never gives up too early."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,8 @@ from engine.payment.model import MAX_CLAIMS, MAX_RECEIPTS, Status
 from engine.payment.observations import Cancel, ProviderClaim
 from engine.store.writes import InboundRow, SourceTip, Unavailable, Write
 from tests.unit.actor_stage import ActorStage
-from tests.unit.actors.watching.watched import EXPIRY, Watched
-from tests.unit.payment_cases import ADDRESS, HOUR_MS, T0, mempool, mined, view
+from tests.unit.actors.watching.watched import Watched
+from tests.unit.payment_cases import ADDRESS, T0, mempool, mined, view
 
 
 @pytest.fixture
@@ -66,99 +66,6 @@ def test_it_looks_again_by_itself_and_less_often_with_age(stage: ActorStage) -> 
     before = len(watched.polls())
     stage.pass_s(3_600)
     assert len(watched.polls()) - before <= 7
-
-
-def test_who_was_shown_nothing_asks_no_more_while_silence_is_an_answer(
-    stage: ActorStage,
-) -> None:
-    watched = Watched(stage)
-    stage.covered_as_of(stage.clock.now())
-    stage.pass_s(61)
-    assert len(watched.polls()) == 1  # nothing was shown yet
-    watched.seen(view())
-    stage.covered_as_of(stage.clock.now() + 599_000)
-    stage.pass_s(600)
-    assert len(watched.polls()) == 1
-    actor = watched.ref.actor
-    assert isinstance(actor, AddressActor)
-    assert actor.seen_at == stage.complete_as_of
-    watched.coverage_ends()
-    stage.pass_s(61)
-    assert len(watched.polls()) == 2
-
-
-def test_who_need_not_ask_waits_for_no_timer(stage: ActorStage) -> None:
-    watched = Watched(stage)
-    stage.covered_as_of(stage.clock.now())
-    watched.seen(view())
-    stage.pass_s(61)
-    assert (watched.polls(), watched.report().next_poll_at) == ([], None)
-    assert stage.clock.next_due_ms() is None
-
-
-def test_a_timer_that_runs_already_is_not_set_anew_when_coverage_ends(
-    stage: ActorStage,
-) -> None:
-    """Else one whose source comes and goes would never look."""
-    watched = Watched(stage)
-    first = watched.report().next_poll_at
-    assert first is not None
-    watched.coverage_ends()
-    assert watched.report().next_poll_at == first
-
-
-def behind(watched: Watched) -> None:
-    watched.seen(view(is_current=False))
-
-
-def paid(watched: Watched) -> None:
-    watched.seen(view(mempool("t1")))
-
-
-def claimed(watched: Watched) -> None:
-    claim = ProviderClaim("one", "t1", 1_000)
-    watched.obey(Command(claim, lambda _answer: None))
-
-
-def overdue(watched: Watched) -> None:
-    watched.deadline_passes()
-
-
-def unwritten(watched: Watched) -> None:
-    watched.disk_is_full(yes=True)
-    paid(watched)
-    watched.disk_is_full(yes=False)
-
-
-@pytest.mark.parametrize("happens", [behind, paid, claimed, overdue, unwritten])
-def test_who_waited_for_no_timer_looks_again_once_silence_is_no_answer_for_him(
-    stage: ActorStage, happens: Callable[[Watched], None]
-) -> None:
-    watched = Watched(stage)
-    stage.covered_as_of(stage.clock.now())
-    watched.seen(view())
-    stage.pass_s(61)
-    assert watched.report().next_poll_at is None
-    happens(watched)
-    assert watched.report().next_poll_at is not None
-    before = len(watched.polls())
-    stage.pass_s(121)
-    assert len(watched.polls()) > before
-
-
-def test_a_source_that_is_behind_covers_nobody(stage: ActorStage) -> None:
-    watched = Watched(stage)
-    watched.seen(view(is_current=False))
-    assert watched.report().seen_at is None
-    stage.covered_as_of(stage.clock.now() + 599_000)
-    stage.pass_s(61)
-    assert len(watched.polls()) == 1, "it asks, whatever others hear"
-    watched.seen(view())
-    stage.pass_s(600)
-    assert len(watched.polls()) == 1
-    watched.seen(view(is_current=False))
-    stage.pass_s(600)
-    assert len(watched.polls()) > 1
 
 
 def test_what_a_source_that_is_behind_has_in_blocks_must_be_read_again(
@@ -228,27 +135,6 @@ def test_an_announcement_that_is_not_kept_is_logged(
         f"payment.left_out payment=p why=claim detail=t{MAX_CLAIMS}: blockonomics"
         f" announced it, after {MAX_CLAIMS} others that held the payment for 600 s"
     ]
-
-
-def test_who_has_something_to_lose_asks_whatever_others_hear(
-    stage: ActorStage,
-) -> None:
-    watched = Watched(stage)
-    watched.seen(view(mempool("t1")))
-    stage.covered_as_of(stage.clock.now())
-    stage.pass_s(600)
-    assert len(watched.polls()) >= 10
-
-
-def test_a_review_asks_though_silence_would_be_an_answer(stage: ActorStage) -> None:
-    watched = Watched(stage)
-    watched.seen(view())
-    stage.covered_as_of(EXPIRY + HOUR_MS)
-    watched.deadline_passes()
-    assert [poll.due for poll in watched.polls()] == [0.0]
-    assert watched.status() is Status.PENDING
-    watched.seen(view())
-    assert watched.status() is Status.EXPIRED
 
 
 def test_a_receipt_that_one_answer_leaves_out_is_looked_for_twice(
