@@ -222,7 +222,8 @@ class Poll(msgspec.Struct, frozen=True, gc=False):
     read none of them. `due` (monotonic s) orders polls that compete for a budget:
     urgent ones are small. `since`: whether that block is still in the chain matters
     where outputs of about its height are not `known`. `by_hand_at` (monotonic s): when
-    a person asked for it.
+    a person asked for it. `born`: the height of the best tip when the payment was made,
+    -1 if none was known; who was asked of others only may have to look back so far.
     """
 
     script: bytes
@@ -232,6 +233,7 @@ class Poll(msgspec.Struct, frozen=True, gc=False):
     since: Tip | None = None
     heard: tuple[str, ...] = ()  # another's word is wanted beside these operators'
     by_hand_at: float | None = None
+    born: int | None = None
 
 
 class Contradicted(msgspec.Struct, frozen=True):

@@ -4,15 +4,20 @@ Written down by the source actor before the place where reading goes on, read he
 an index is begun: see `engine.chain.unread`. One worker's; only it touches it.
 """
 
+from collections.abc import Callable
+
 from engine.chain.feed import BlockFeed, SourceStatus, Tip
 from engine.chain.script_index import LOOKBACK, ScriptIndex
 from engine.chain.sync import MAX_ABSENCE, SyncResult
 from engine.chain.unread import Unread
 from engine.errors import StoreDamaged
+from engine.payment.model import Payment
 from engine.store.port import StoreReader
 from engine.store.writes import UNREAD_AFTER, UNREAD_BELOW
 
-__all__ = ["UnreadBlocks"]
+__all__ = ["UnreadBlocks", "oldest_tip"]
+
+_PAGE = 100  # payments that are looked at in one go
 
 
 class UnreadBlocks:
@@ -74,3 +79,21 @@ class UnreadBlocks:
         elif self._is_reading and result.tip.height >= self._end:
             self.read, self.now, self._is_reading = self.now, None, False
         index.unread_below = self._end
+
+
+def oldest_tip(store: StoreReader, pause: Callable[[], None]) -> int | None:
+    """How high the chain was when the oldest payment was made that is watched; None:
+    that is not known of any.
+
+    The best tip never falls, so the first that knows it knows the lowest. No clock has
+    a part in it. Others, which were asked address by address, may have watched before.
+    """
+    after = ""
+    while page := store.watched(after, _PAGE):
+        for one in page:
+            height = one.terms.tip_height if isinstance(one, Payment) else None
+            if height is not None and height >= 0:
+                return height
+        after = page[-1].id
+        pause()
+    return None

@@ -13,11 +13,11 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from actors.messages import Nudge, Round, RoundDone
+from actors.messages import Nudge, Poll, Round, RoundDone
 from actors.node import Node
 from actors.sources.messages import Probe, SomeViews
 from actors.sources.probe import probe
-from actors.sources.unread_blocks import UnreadBlocks
+from actors.sources.unread_blocks import UnreadBlocks, oldest_tip
 from engine.chain.feed import (
     BlockFeed,
     ChainView,
@@ -136,11 +136,13 @@ class BlockFeedWorker(Actor):
         self._take_watches(work)
         before, error, result = self._index.tip, None, None
         status: SourceStatus | None = None
-        start_from = since_s = None
+        start_from = since_s = since_height = None
         if before is None:
             start_from = self._start_from()
             self._anew = start_from is None
-            since_s = self._oldest_s() if self._anew else None
+            if self._anew:
+                since_s = self._oldest_s()
+                since_height = oldest_tip(self._store, self._node.yield_to_hub)
         try:
             status = self._feed.status()
             if before is None:
@@ -155,6 +157,7 @@ class BlockFeedWorker(Actor):
                 lambda _tip, _target: self._node.yield_to_hub(),
                 start_from=start_from,
                 since_s=since_s,
+                since_height=since_height,
                 yardstick=Yardstick(work.best, asked_at, self._node.settings.network),
                 status=status,
                 reader=self._reader,
@@ -235,10 +238,12 @@ class BlockFeedWorker(Actor):
         self._since.update(work.since)
         watch = chain.from_iterable(work.watch)
         for script in self._yielding_every(watch, WATCH_STEPS):
-            self._index.watch(script, work.known.get(script, ()))
+            self._index.watch(script, work.known.get(script, ()), late=work.aside)
         for poll in self._yielding_every(work.polls, WATCH_STEPS):
             if poll.known and poll.script in self._index:
                 self._index.watch(poll.script, poll.known)
+            if poll.script in self._index.late and (born := _born(poll)) is not None:
+                self._old_blocks.look_back(self._feed, self._index, poll.script, born)
 
     def _yielding_every(self, items: Iterable[T], steps: int = 1) -> Iterator[T]:
         """These; others run now and then meanwhile, as there may be a million."""
@@ -376,3 +381,8 @@ class BlockFeedWorker(Actor):
         """Others, which were asked address by address, may have watched before us."""
         oldest_ms = self._store.oldest_watched()
         return oldest_ms // 1000 if oldest_ms is not None else None
+
+
+def _born(poll: Poll) -> int | None:
+    """How high the chain was when the payment was made; None: it is not known yet."""
+    return poll.since.height if poll.born is None and poll.since else poll.born

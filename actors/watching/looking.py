@@ -9,7 +9,7 @@ from engine.chain.feed import ChainView, places
 from engine.payment.chain_rules import known_outputs
 from engine.payment.model import Payment
 from engine.payment.observations import InvoiceGone, InvoicePaid, ProviderClaim
-from engine.payment.old_outputs import asks_about
+from engine.payment.old_outputs import NO_BLOCK, asks_about
 from engine.payment.review import Judgement, ReviewState, judge, poll_interval_s
 from engine.runtime.clock import COALESCE_S
 from engine.runtime.ref import Ref
@@ -52,6 +52,7 @@ def question(
 ) -> Poll:
     """`due` (monotonic s): of polls that compete for a budget, the lowest is first."""
     known = known_outputs(payment) if payment.receipts else ()
+    made_at = payment.terms.tip_height
     return Poll(
         script,
         places(known),
@@ -59,6 +60,7 @@ def question(
         known,
         asks_about(payment.terms),
         by_hand_at=by_hand_at,
+        born=NO_BLOCK if made_at is None else made_at,
     )
 
 

@@ -176,7 +176,7 @@ class MempoolReader:
             index, names, task.yardstick.now_ms, task.progress
         )
         index.apply_mempool((), gone, whole=not disappeared)
-        index.believe_all()
+        index.hearsay.clear()
         self._leaving.clear()
         self._compared(number, level=not disappeared)
         return PoolResult(last, assessment, disappeared=disappeared)
@@ -264,7 +264,7 @@ class MempoolReader:
             else:
                 quiet.append(change.tx)
         index.hear(quiet)
-        doubted = index.take_doubtful()
+        doubted = index.hearsay.take_doubtful()
         awaited = [txid for txid in left if index.awaits(txid)]
         if len(asked) > task.budget:
             self._is_level = False  # a comparison will read them

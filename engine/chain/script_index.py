@@ -16,15 +16,17 @@ pool, in the block, or in both, and there it counts as mined.
 
 `view(...).complete` is False whenever absence proves nothing: before the first whole
 mempool, after blocks were applied or undone and until the mempool was compared at
-that very tip, and for scripts with a gap in their history (`note_gap`).
+that very tip, and for scripts with a gap in their history (`note_gap`) or that are
+watched too late (`watch`).
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from engine.chain.departures import Departures
 from engine.chain.feed import Block, ChainTx, ChainView, Output, Tip
 from engine.chain.header_chain import HeaderChain
+from engine.chain.hearsay import Hearsay
 from engine.chain.mempool import Pool
 from engine.chain.packed_tx import (
     MAX_SCRIPT,
@@ -58,6 +60,7 @@ class ScriptIndex:
         self._mined = SlotTable()
         self._pool = Pool()
         self._watched = WatchedScripts(self.chain)
+        self.late: Mapping[bytes, int] = self._watched.late  # to be looked at
         self._touched: set[bytes] = set()  # watched scripts changed since taken
         self.unread_below = 0  # said in every view; see `engine.chain.unread`
         self._whole = False  # the pool is the source's mempool at our tip
@@ -70,10 +73,7 @@ class ScriptIndex:
         self.mempool_since = 0  # ms, see `ChainView`; the worker's note
         # And what undone blocks gave back, and no mempool has listed since.
         self.returned: set[str] = set()
-        # Of the pool, what was pushed and not asked for (`engine.chain.push`), and
-        # those of them that somebody who is watched since is paid by.
-        self._hearsay: set[str] = set()
-        self._doubtful: set[str] = set()
+        self.hearsay = Hearsay(self._pool)  # what was pushed and not asked for
 
     @property
     def tip(self) -> Tip | None:
@@ -87,7 +87,9 @@ class ScriptIndex:
     def __contains__(self, script: object) -> bool:
         return script in self._watched.scripts
 
-    def watch(self, script: bytes, known: Iterable[Output] = ()) -> None:
+    def watch(
+        self, script: bytes, known: Iterable[Output] = (), *, late: bool = False
+    ) -> None:
         """Keep this script's outputs from now on; once more adds `known`.
 
         `known` are receipts of the journal; what was read here outweighs them. One in a
@@ -95,14 +97,18 @@ class ScriptIndex:
         chain; an unconfirmed one is found in the mempool or not at all. Raises
         ValueError for a script that no address has. After a restart, watch before the
         first `sync`. In the view they are not `verified_by_source` until their block
-        was read.
+        was read. `late`: it may have been paid before, in blocks that were read without
+        it. Then its view is complete only after `settle_late`.
         """
         if not script or len(script) > MAX_SCRIPT or script[0] == OP_RETURN:
             raise ValueError(f"no address has the script {script[:20].hex()}")
-        self._watched.add(script, known, self._window.values())
-        if self._hearsay and self._pool.pays(script):
-            paid = {txid for txid, _vout, _sat in self._pool.paying(script)}
-            self._doubtful |= paid & self._hearsay
+        self._watched.add(script, known, self._window.values(), late=late)
+        self.hearsay.watch(script)
+
+    def settle_late(self, script: bytes, *, is_whole: bool) -> None:
+        """All that may pay it was looked through by now; or it cannot be, for good."""
+        self._watched.settle(script, is_whole=is_whole)
+        self._touched.add(script)
 
     def unwatch(self, script: bytes) -> None:
         self._watched.remove(script)
@@ -142,13 +148,19 @@ class ScriptIndex:
     def apply_older_block(
         self, block: Block, pause: Callable[[], None] | None = None
     ) -> set[bytes]:
-        """Add the block below the lowest one, for the scripts that are watched now.
+        """Add the block below the lowest one, for the scripts that are watched now; or
+        one that is in the chain, for those of them that are late.
 
         Returns those it touched. Raises ValueError, and changes nothing, for a block
-        that is not `chain.before`.
+        that is neither.
         """
-        placed, paid = place(block, self._watched.scripts, pause)
-        self.chain.extend_back(block.header)
+        header = block.header
+        is_there = self.chain.hash_at(header.height) == header.hash
+        scripts = self.late if is_there else self._watched.scripts
+        placed, paid = place(block, scripts, pause)
+        if not is_there:
+            self.chain.extend_back(header)
+        self._watched.looked_through(header.height)
         self._watched.keep_paying(paid)
         touched = {*paid, *self._empty_pool(placed, pause)}
         self._touched |= touched
@@ -173,7 +185,7 @@ class ScriptIndex:
             scripts = placed.paid(self._watched.scripts, pause)
         left = self._watched.without(block_hash, scripts, pause)
         # From here on nobody looks: it is in the chain with all it paid, or it is not.
-        self.chain.roll_back()
+        self._watched.undone(self.chain.roll_back().height)
         self._watched.keep(left)
         if placed is not None:
             del self._window[block_hash]
@@ -249,19 +261,7 @@ class ScriptIndex:
         for tx in txs:
             if not self.knows(tx.txid) and not self._pool.spends_same(tx):
                 self._put(tx)
-                self._hearsay.add(tx.txid)
-
-    def take_doubtful(self) -> list[str]:
-        """What was only heard of, and is somebody's money by now: to be asked for."""
-        doubtful = [txid for txid in self._doubtful if txid in self._pool]
-        self._hearsay -= self._doubtful
-        self._doubtful.clear()
-        return doubtful
-
-    def believe_all(self) -> None:
-        """The source has listed all that is in the pool."""
-        self._hearsay.clear()
-        self._doubtful.clear()
+                self.hearsay.add(tx.txid)
 
     def gone_from(
         self, mempool: frozenset[str], pause: Callable[[], None] | None = None
@@ -307,7 +307,7 @@ class ScriptIndex:
             off_chain=tuple(
                 h for h in ask_off_chain if self._watched.is_off(script, h)
             ),
-            complete=self._whole and gap is None,
+            complete=self._whole and gap is None and script not in self.late,
             gap=gap,
             unread_below=self.unread_below,
             mempool_since=self.mempool_since,
@@ -326,8 +326,8 @@ class ScriptIndex:
     def is_bare(self, script: bytes) -> bool:
         """Whether a watched script's view is `empty_view`: nothing at all, or a gap."""
         there = self._watched.of(script) or self._pool.pays(script)
-        known = self._watched.has_gap(script) or script in self._departures
-        return not there and not known
+        is_whole = self._watched.is_whole(script) and script not in self._departures
+        return not there and is_whole
 
     def empty_view(self, source: str) -> ChainView:
         """The view of every script that is bare. Raises `SourceUnavailable`."""

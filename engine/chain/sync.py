@@ -121,6 +121,7 @@ def sync(
     *,
     start_from: Tip | None = None,
     since_s: int | None = None,
+    since_height: int | None = None,
     limits: Limits = DEFAULT_LIMITS,
     yardstick: Yardstick = DEFAULT_YARDSTICK,
     status: SourceStatus | None = None,
@@ -134,8 +135,10 @@ def sync(
     what is not there.
     While the index is empty, `start_from` is the tip up to which the journal's receipts
     are known; without one `since_s` (seconds, Unix) is when the oldest payment was made
-    that may have been paid, if there is any. `on_progress(index tip, source tip)` is
-    called every few milliseconds of work; it is the place to let others run.
+    that may have been paid, if there is any, by a clock that may be wrong, and
+    `since_height` how high the best tip was then, if that is known.
+    `on_progress(index tip, source tip)` is called every few milliseconds of work; it is
+    the place to let others run.
     """
     asked = feed.requests
     progress = on_progress or _silent
@@ -146,7 +149,9 @@ def sync(
     if index.tip is None:
         if status.initial_download:
             _refuse_downloading(status, yardstick)
-        first, gap = _first_height(feed, index, target, start_from, since_s)
+        first, gap = _first_height(
+            feed, index, target, start_from, since_s, since_height
+        )
         if first < feed.lowest:  # a pruned node, and we were away for long
             index.note_gap()
             first, gap = feed.lowest, True
@@ -253,6 +258,7 @@ def _first_height(
     target: Tip,
     start_from: Tip | None,
     since_s: int | None,
+    since_height: int | None,
 ) -> tuple[int, bool]:
     """(height of the first block to read into an empty index, whether with a gap).
 
@@ -263,7 +269,14 @@ def _first_height(
     if start_from is None:
         if since_s is None:
             return fresh, False
-        return _first_since(feed, index, since_s - BLOCK_TIME_SLACK_S, fresh)
+        low, gap = _first_since(feed, index, since_s - BLOCK_TIME_SLACK_S, fresh)
+        if since_height is not None:
+            wanted = max(since_height - index.lookback + 1, 0)
+            low, lowest = min(low, wanted), max(fresh - MAX_CATCH_UP, 0)
+            if low < lowest:
+                index.note_gap()
+                return lowest, True
+        return low, gap
     if target.height - start_from.height > MAX_ABSENCE:
         index.note_gap()
         return fresh, True

@@ -3,6 +3,10 @@
 What is in a block stays here for as long as the script is watched, however old the
 block is; what is unconfirmed is the pool's. `engine.chain.script_index` owns it and
 says which chain counts. Pure.
+
+A script that is watched when blocks were read already is `late`: of what pays it below
+a height nobody looked. Who tells it so must have the blocks from there down looked
+through for it (`engine.chain.old_blocks`); until then its absence proves nothing.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -33,12 +37,21 @@ class WatchedScripts:
         self.scripts: dict[bytes, None] = {}
         self._outputs: dict[bytes, Confirmed] = {}  # of the few with any
         self._uncovered: set[bytes] = set()  # watched over a gap in the history
+        # Of those that are late, the lowest height that was looked through for them,
+        # and all above. To be looked at by others, too.
+        self.late: dict[bytes, int] = {}
 
     def add(
-        self, script: bytes, known: Iterable[Output], window: Iterable[Placed]
+        self,
+        script: bytes,
+        known: Iterable[Output],
+        window: Iterable[Placed],
+        *,
+        late: bool = False,
     ) -> None:
         """Watch it, or tell more of it: `known` are receipts of the journal, which what
-        was read here outweighs; `window` the blocks that are not to be read again."""
+        was read here outweighs; `window` the blocks that are not to be read again.
+        `late`: more may have been read below them, without it."""
         kept = dict(self.of(script))
         for output in known:
             there = kept.get((output.txid, output.vout))
@@ -48,8 +61,13 @@ class WatchedScripts:
                     output, verified_by_source=False
                 )
         if script not in self.scripts:  # else each block has told of it
-            for placed in window:
+            tip = self._chain.tip
+            if late and tip is not None:
+                self.late[script] = tip.height + 1
+            for placed in window:  # up to the tip, without a gap
                 kept.update(placed.outputs(script))
+                if late:
+                    self.late[script] = min(self.late[script], placed.header.height)
         self.scripts[script] = None
         self._set(script, kept)
 
@@ -67,6 +85,7 @@ class WatchedScripts:
         self.scripts.pop(script, None)
         self._outputs.pop(script, None)
         self._uncovered.discard(script)
+        self.late.pop(script, None)
 
     def note_gap(self) -> None:
         """Blocks were skipped: all that is watched now may have been paid unseen."""
@@ -74,6 +93,27 @@ class WatchedScripts:
 
     def has_gap(self, script: bytes) -> bool:
         return script in self._uncovered
+
+    def is_whole(self, script: bytes) -> bool:
+        """Whether all blocks that may pay it were looked through for it."""
+        return script not in self._uncovered and script not in self.late
+
+    def looked_through(self, height: int) -> None:
+        """The block at this height, for all that are late."""
+        for script, lowest in self.late.items():
+            if lowest == height + 1:
+                self.late[script] = height
+
+    def undone(self, height: int) -> None:
+        """The block at this height: what takes its place is read for all."""
+        for script, lowest in self.late.items():
+            self.late[script] = min(lowest, height)
+
+    def settle(self, script: bytes, *, is_whole: bool) -> None:
+        """It is late no more: all was looked through that may pay it, or never will."""
+        self.late.pop(script, None)
+        if not is_whole:
+            self._uncovered.add(script)
 
     def keep_paying(self, paid: Paid) -> None:
         """One short step even for 10,000: the outputs were made with pauses before."""

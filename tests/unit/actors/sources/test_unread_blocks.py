@@ -4,16 +4,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from actors.sources.unread_blocks import UnreadBlocks
+from actors.sources import unread_blocks
+from actors.sources.unread_blocks import UnreadBlocks, oldest_tip
 from engine.chain.feed import Tip
 from engine.chain.script_index import LOOKBACK, ScriptIndex
 from engine.chain.sync import Limits, sync
 from engine.chain.unread import Unread
 from engine.store.sqlite.journal import Journal
-from engine.store.writes import UNREAD_AFTER, UNREAD_BELOW, SourceTip, Write
+from engine.store.writes import UNREAD_AFTER, UNREAD_BELOW, Entry, SourceTip, Write
 from tests.tools.direct_store import DirectStore
 from tests.tools.fake_feed import FakeFeed
+from tests.unit.journal_cases import creation
 
 ALICE = b"\x00\x14" + b"a" * 20
 PLACE = 40  # up to here it was read when we went away
@@ -116,3 +119,21 @@ def test_where_they_are_written_down_damaged_all_up_to_now_is_unread(
     )
     unread, _ = begun(store, feed, Tip(95, feed.best[95]))
     assert unread.now == Unread(Tip(0, ""), feed.now)
+
+
+def test_the_oldest_payment_says_how_high_the_chain_was_and_no_clock_does(
+    store: DirectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unread_blocks, "_PAGE", 2)
+    paused: list[None] = []
+    assert oldest_tip(store, lambda: paused.append(None)) is None
+    for number, height in enumerate((None, -1, None, 42, 43)):
+        write = creation(f"p{number}")
+        (entry,) = write.entries
+        terms = replace(entry.payment.terms, tip_height=height)
+        (event,) = entry.events
+        told = replace(event, data=replace(event.data, terms=terms))
+        payment = replace(entry.payment, terms=terms)
+        store.journal.commit([Write((Entry(payment, (told,)),))])
+    assert oldest_tip(store, lambda: paused.append(None)) == 42
+    assert len(paused) == 1, "between two pages"

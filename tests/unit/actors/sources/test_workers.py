@@ -288,9 +288,9 @@ class Looks:
         self.between = [0]
         watch, view = ScriptIndex.watch, ScriptIndex.view
 
-        def watched(*args: Any) -> None:
+        def watched(*args: Any, **how: Any) -> None:
             self.between[-1] += 1
-            watch(*args)
+            watch(*args, **how)
 
         def viewed(*args: Any) -> ChainView:
             self.between[-1] += 1

@@ -25,3 +25,12 @@ def test_the_tip_that_decides_what_is_older_is_asked_about_from_the_start() -> N
         made = made_at(payment, height, block)
         assert interest(made, b"script", ref).since == since
         assert question(made, b"script", 0.0).since == since
+
+
+def test_who_is_asked_is_told_how_high_the_chain_was_when_the_payment_was_made() -> (
+    None
+):
+    """Kept or not, and of one from before tips were kept: as far back as there is."""
+    payment = Told().payment
+    assert question(made_at(payment, 7, ""), b"script", 0.0).born == 7
+    assert question(payment, b"script", 0.0).born == -1

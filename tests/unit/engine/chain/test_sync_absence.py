@@ -194,3 +194,40 @@ def test_a_node_behind_the_last_run_is_not_begun_with() -> None:
     with pytest.raises(SourceUnavailable, match="is at block 20, and 25 was seen"):
         sync(feed, index, start_from=Tip(25, "ee" * 32))
     assert index.tip is None
+
+
+@pytest.mark.parametrize("ahead_s", [0, 4 * 3_600])
+def test_a_first_start_goes_by_the_height_where_the_clock_was_ahead(
+    ahead_s: int,
+) -> None:
+    """By its time the oldest payment was made after the blocks that paid it."""
+    feed = FakeFeed(height=500)
+    index = ScriptIndex()
+    made_s = feed.blocks[feed.best[450]].header.time_s + ahead_s
+    result = sync(feed, index, since_s=made_s + 7_200, since_height=450)
+    assert index.chain.lowest == 450 - LOOKBACK + 1
+    assert not result.gap
+
+
+def test_a_first_start_goes_by_the_time_where_that_is_further_down() -> None:
+    feed = FakeFeed(height=500)
+    index = ScriptIndex()
+    made_s = feed.blocks[feed.best[100]].header.time_s
+    sync(feed, index, since_s=made_s + 7_200, since_height=450)
+    assert index.chain.lowest == 100
+
+
+def test_a_payment_that_is_made_too_far_down_leaves_a_gap_whatever_its_clock_said() -> (
+    None
+):
+    feed = FakeFeed(height=3_000)
+    lowest = 3_000 - LOOKBACK + 1 - MAX_CATCH_UP
+    now_s = feed.blocks[feed.best[-1]].header.time_s + 9_000
+    for made_at, gap in ((lowest + LOOKBACK - 1, False), (lowest + LOOKBACK - 2, True)):
+        index = ScriptIndex()
+        index.watch(ALICE)
+        result = sync(feed, index, since_s=now_s, since_height=made_at)
+        assert (index.chain.lowest, result.gap) == (lowest, gap)
+        while sync(feed, index).more:
+            pass
+        assert index.view(ALICE, "s").complete is not gap
