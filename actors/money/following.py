@@ -11,12 +11,14 @@ import logging
 
 from msgspec.structs import replace
 
+from actors.money.damaged import TRANSACTION, sound
 from actors.money.desk import CONFLICT, FAILED, REORGED, STUCK, Desk, news, which
 from actors.money.steps import Ask, Commit, Steps
 from engine.chain.broadcast import Verdict
 from engine.errors import CannotSpend, EngineError, SigningError, WalletLocked
 from engine.payment.model import Payment
 from engine.policy.retention import DAY_MS
+from engine.store.records import DamagedRow
 from engine.store.writes import MoveOutgoing, NewOutgoing, QueueForward, Row
 from engine.wallet.bump import plan_bump
 from engine.wallet.coin import Outpoint
@@ -65,10 +67,12 @@ class Follower(Desk):
         in_a_row = 0
         self.gave_way.clear()
         while True:
-            page: list[Outgoing] = yield Ask(lambda s, a=after: s.outgoing_open(a))  # type: ignore[misc]
+            page: list[Outgoing | DamagedRow] = yield Ask(
+                lambda s, a=after: s.outgoing_open(a)  # type: ignore[misc]
+            )
             if not page:
                 return trouble
-            for outgoing in page:
+            for outgoing in sound(self.node, TRANSACTION, page):
                 if outgoing.id in self.gave_way:
                     continue  # it is not as it was read
                 try:

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 
+from actors.money.damaged import PAYMENT, sound
 from actors.money.desk import WAITS, which
 from actors.money.following import Follower
 from actors.money.refund_payer import RefundPayer
@@ -24,11 +25,12 @@ from actors.money.steps import Ask, Commit, Steps
 from actors.node import Node
 from actors.published import ForwardingReport, Published
 from engine.bitcoin.address import parse_address
-from engine.errors import EngineError, SigningError
+from engine.errors import EngineError, SigningError, StoreDamaged
 from engine.payment.coins import coins_of
 from engine.payment.model import Status
 from engine.policy.retention import DAY_MS
 from engine.store.outgoing_port import Paused, Queued
+from engine.store.records import DamagedRow
 from engine.store.writes import (
     MoveOutgoing,
     NewOutgoing,
@@ -117,17 +119,22 @@ class ForwarderActor(RoundsActor):
                 self._node.alerts.clear(WAITS, merchant)
 
     def _sweep_merchant(self, merchant: str) -> Steps:
-        queued: list[Queued] = yield Ask(lambda s: s.forward_queue(merchant, PER_ROUND))
+        page: list[Queued | DamagedRow] = yield Ask(
+            lambda s: s.forward_queue(merchant, PER_ROUND)
+        )
         by_place: dict[str, list[tuple[Queued, list[Coin]]]] = {}
         rows: list[Row] = []
         failed: dict[str, set[str]] = {}  # by payment: whose coins are taken anew
-        for one in queued:
-            if (yield from self._payer.is_owed(one.payment.id)):
-                rows += self._put_off(
-                    [one], LOCKED_MS
-                )  # it goes back before it goes on
+        for one in sound(self._node, PAYMENT, page):
+            try:
+                if (yield from self._payer.is_owed(one.payment.id)):
+                    rows += self._put_off([one], LOCKED_MS)  # back before it goes on
+                    continue
+                coins = yield from self._free_coins(one, rows, failed)
+            except StoreDamaged as error:  # one that spends its coins, or gives back
+                self._wait(merchant, f"{one.payment.id}: {error}")
+                rows += self._put_off([one], LOCKED_MS)
                 continue
-            coins = yield from self._free_coins(one, rows, failed)
             if coins:
                 place = one.payment.terms.forward_to
                 by_place.setdefault(place, []).append((one, coins))

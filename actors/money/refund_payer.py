@@ -11,15 +11,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 
 from msgspec.structs import replace
 
 from actors.messages import RefundMoved
+from actors.money.damaged import REFUND, sound
 from actors.money.following import Follower
 from actors.money.refunds import given_back
 from actors.money.steps import Ask, Commit, Steps, TellRefund
 from actors.node import Node
-from engine.errors import CannotSpend, EngineError, Refused
+from engine.errors import CannotSpend, EngineError, Refused, StoreDamaged
 from engine.payment.coins import deep_coins
 from engine.payment.model import Payment
 from engine.payment.observations import RefundPaid
@@ -32,6 +34,7 @@ from engine.payment.refund_rules import (
     unpaid,
 )
 from engine.payment.refund_sums import in_order, paid_out, plan_refund
+from engine.store.records import DamagedRow
 from engine.store.refund_port import REFUNDS_PER_PAGE
 from engine.store.writes import MoveRefund, NewOutgoing, QueueForward, Row
 from engine.wallet.coin import Coin, Outpoint
@@ -68,10 +71,10 @@ class RefundPayer:
     def pay_all(self) -> Steps:
         after = ""
         while True:
-            page: list[Refund] = yield Ask(
+            page: list[Refund | DamagedRow] = yield Ask(
                 lambda s, a=after: s.refunds_in(RefundState.PENDING, a)  # type: ignore[misc]
             )
-            for refund in page:
+            for refund in sound(self._node, REFUND, page):
                 if self._is_due(refund):
                     yield from self._pay(refund)
             if len(page) < REFUNDS_PER_PAGE:
@@ -226,7 +229,8 @@ class RefundPayer:
         page = yield Ask(lambda s: s.list_payments(filters, None, OTHERS))
         for other in page.payments:
             if other.id != payment.id and self._onward(other) == self._onward(payment):
-                coins += yield from self._free(other)
+                with suppress(StoreDamaged):  # the others have coins, too
+                    coins += yield from self._free(other)
         return coins
 
     def _free(self, payment: Payment) -> Steps:
@@ -248,10 +252,10 @@ class RefundPayer:
     def settle_all(self) -> Steps:
         after = ""
         while True:
-            page: list[Refund] = yield Ask(
+            page: list[Refund | DamagedRow] = yield Ask(
                 lambda s, a=after: s.refunds_in(RefundState.PAYING, a)  # type: ignore[misc]
             )
-            for refund in page:
+            for refund in sound(self._node, REFUND, page):
                 try:
                     yield from self._settle(refund)
                 except (EngineError, TimeoutError) as error:  # at the next round

@@ -16,10 +16,10 @@ import msgspec
 from msgspec.structs import replace
 
 from actors.messages import Command, NotWatched, PollNow, RefundMoved, RefundsWatched
+from actors.money.damaged import REFUND, sound
 from actors.money.refund_watch import RefundWatch, watch_of
 from actors.node import Node
 from engine.chain.feed import ChainView, Output
-from engine.errors import StoreUnavailable
 from engine.payment.model import GivenBack, Payment
 from engine.payment.observations import RefundPaid
 from engine.payment.refund import Refund, RefundState
@@ -166,11 +166,8 @@ class RefundsActor(Actor):
 
     def _on_page(self, page: Any) -> None:
         if not isinstance(page, list):
-            if not isinstance(page, StoreUnavailable):
-                # One damaged row must not keep the chain unread for everybody.
-                self._node.source.tell_system(RefundsWatched(self.ref.incarnation))
             raise RuntimeError(f"cannot read the pending refunds: {page!r}")
-        for refund in page:
+        for refund in sound(self._node, REFUND, page):
             self._moved(refund)
         if len(page) == REFUNDS_PER_PAGE:
             self._read_page(page[-1].id)
@@ -188,10 +185,10 @@ class RefundsActor(Actor):
         if not isinstance(found, list):  # it could not be read
             self._look_by(now + round(LOOK_S * 1_000))
             return
-        due = [refund for refund in found if refund.expires_at <= now]
+        ordered: list[Refund] = sound(self._node, REFUND, found)
+        due = [refund for refund in ordered if refund.expires_at <= now]
         if not due:
-            first = found[0].expires_at if found else now + LONGEST_MS
-            self._look_by(first)
+            self._look_by(ordered[0].expires_at if ordered else now + LONGEST_MS)
             return
         rows = [MoveRefund(expired(refund, now), refund.state) for refund in due]
         for row in rows[1:]:

@@ -17,8 +17,10 @@ _KINDS: Final = {
     "channel": "channel.disabled deliveries.given_up redis.foreign redis.unreachable",
     "merchant": "forward.waits merchant.changed orders.silent",
     "wallet": "wallet.gap wallet.locked wallet.skipped",
-    "refund": "refund.waits",
-    "outgoing": "forward.conflict forward.failed forward.reorged forward.stuck",
+    "refund": "refund.damaged refund.waits",
+    "outgoing": (
+        "forward.conflict forward.damaged forward.failed forward.reorged forward.stuck"
+    ),
     "account": "till.waits upstream.failing upstream.key_refused",
     "forward": "till.stuck",
     "provider": "rates.disagree rates.failing",

@@ -1,10 +1,16 @@
-"""What may be asked of a store about money on its way out: part of `StoreReader`."""
+"""What may be asked of a store about money on its way out: part of `StoreReader`.
 
+Of what is to be looked after, one damaged row keeps no other waiting: it is there by
+its name (of the queue: the payment's).
+"""
+
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
 
 from engine.payment.model import Payment
+from engine.store.records import DamagedRow
 from engine.wallet.outgoing import Outgoing
 
 __all__ = ["OutgoingReader", "Paused", "Queued"]
@@ -29,7 +35,9 @@ class OutgoingReader(Protocol):
 
     def outgoing(self, outgoing_id: str) -> Outgoing | None: ...
 
-    def outgoing_open(self, after: str = "", limit: int = 100) -> list[Outgoing]:
+    def outgoing_open(
+        self, after: str = "", limit: int = 100
+    ) -> Sequence[Outgoing | DamagedRow]:
         """Those that are still looked after, by id."""
 
     def outgoing_family(self, family: str) -> list[Outgoing]:
@@ -54,7 +62,9 @@ class OutgoingReader(Protocol):
         off for longer than `within` (ms): whose time is beyond that was put off before
         the wall clock was put back, and is due."""
 
-    def forward_queue(self, merchant: str, limit: int = 1_000) -> list[Queued]:
+    def forward_queue(
+        self, merchant: str, limit: int = 1_000
+    ) -> Sequence[Queued | DamagedRow]:
         """The merchant's, whatever their time; those that are due first come first."""
 
     def forward_paused(self) -> Paused | None: ...

@@ -13,6 +13,7 @@ __all__ = [
     "Backlog",
     "ChannelRecord",
     "DamagedPayment",
+    "DamagedRow",
     "DeliveryRecord",
     "IdempotentAnswer",
     "JournalPage",
@@ -72,6 +73,12 @@ class DamagedPayment(msgspec.Struct, frozen=True):
 
     id: str
     address: str
+
+
+class DamagedRow(msgspec.Struct, frozen=True):
+    """In a page, in the place of what is not as it was written: set aside by name."""
+
+    id: str
 
 
 class KeyRecord(msgspec.Struct, frozen=True):

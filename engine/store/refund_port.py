@@ -1,11 +1,14 @@
 """What may be asked of a store about refunds; part of `engine.store.port.StoreReader`.
 
-All raise as the other questions do, and every answer is bounded.
+All raise as the other questions do, and every answer is bounded. Of what is to be
+looked after, one damaged row keeps no other waiting: it is there by its name.
 """
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from engine.payment.refund import Refund, RefundState
+from engine.store.records import DamagedRow
 
 __all__ = ["REFUNDS_PER_PAGE", "RefundReader"]
 
@@ -30,8 +33,10 @@ class RefundReader(Protocol):
 
     def refunds_in(
         self, state: RefundState, after_id: str = "", limit: int = REFUNDS_PER_PAGE
-    ) -> list[Refund]:
+    ) -> Sequence[Refund | DamagedRow]:
         """Living ones in this state, of all merchants, in the order of their ids."""
 
-    def refunds_due(self, before: int, limit: int = REFUNDS_PER_PAGE) -> list[Refund]:
+    def refunds_due(
+        self, before: int, limit: int = REFUNDS_PER_PAGE
+    ) -> Sequence[Refund | DamagedRow]:
         """Open ones whose link is over by then (ms), the oldest first."""

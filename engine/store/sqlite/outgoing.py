@@ -20,6 +20,7 @@ from engine.store.outgoing_writes import (
     QueueForward,
     Unqueue,
 )
+from engine.store.records import DamagedRow
 from engine.store.sqlite.checksum import Damaged, checked, row_crc
 from engine.store.sqlite.listing_rows import payment_of
 from engine.wallet.outgoing import Outgoing, OutgoingState, moved
@@ -212,9 +213,10 @@ class OutgoingReads(ABC):
     def outgoing(self, outgoing_id: str) -> Outgoing | None:
         return self._ask(_read, outgoing_id)
 
-    def outgoing_open(self, after: str = "", limit: int = 100) -> list[Outgoing]:
-        text = "is_open = 1 AND id > ? ORDER BY id LIMIT ?"
-        return self._ask(_found, text, after, limit)
+    def outgoing_open(
+        self, after: str = "", limit: int = 100
+    ) -> list[Outgoing | DamagedRow]:
+        return self._ask(_open, after, limit)
 
     def outgoing_family(self, family: str) -> list[Outgoing]:
         return self._ask(_found, "family = ? ORDER BY id", family)
@@ -242,7 +244,9 @@ class OutgoingReads(ABC):
     def forward_due(self, at: int, within: int, limit: int = 100) -> list[str]:
         return self._ask(_due, at, within, limit)
 
-    def forward_queue(self, merchant: str, limit: int = 1_000) -> list[Queued]:
+    def forward_queue(
+        self, merchant: str, limit: int = 1_000
+    ) -> list[Queued | DamagedRow]:
         return self._ask(_queued, merchant, limit)
 
     def forward_paused(self) -> Paused | None:
@@ -255,11 +259,28 @@ def _read(sql: sqlite3.Connection, outgoing_id: str) -> Outgoing | None:
 
 
 def _found(sql: sqlite3.Connection, where: str, *values: Any) -> list[Outgoing]:
-    rows = sql.execute(
+    return [_outgoing(row) for row in _rows(sql, where, *values)]
+
+
+def _open(
+    sql: sqlite3.Connection, after: str, limit: int
+) -> list[Outgoing | DamagedRow]:
+    found = _rows(sql, "is_open = 1 AND id > ? ORDER BY id LIMIT ?", after, limit)
+    return [_or_name(row[0], _outgoing, row) for row in found]
+
+
+def _rows(sql: sqlite3.Connection, where: str, *values: Any) -> Iterable[Any]:
+    return sql.execute(
         f"SELECT {_COLUMNS} FROM outgoing WHERE {where}",  # noqa: S608 - constants
         values,
     )
-    return [_outgoing(row) for row in rows]
+
+
+def _or_name(name: str, read: Callable[[Any], T], row: Any) -> T | DamagedRow:
+    try:
+        return read(row)
+    except (Damaged, msgspec.MsgspecError):
+        return DamagedRow(name)
 
 
 def _outgoing(row: tuple[Any, ...]) -> Outgoing:
@@ -286,14 +307,21 @@ def _due(sql: sqlite3.Connection, at: int, within: int, limit: int) -> list[str]
     return list(dict.fromkeys(name for (name,) in rows))[:limit]
 
 
-def _queued(sql: sqlite3.Connection, merchant: str, limit: int) -> list[Queued]:
+def _queued(
+    sql: sqlite3.Connection, merchant: str, limit: int
+) -> list[Queued | DamagedRow]:
     rows = sql.execute(
-        "SELECT q.seq, p.state, p.crc FROM forward_queue q CROSS JOIN payments p"
-        " ON p.id = q.payment_id WHERE q.merchant = ? ORDER BY q.at, q.payment_id"
-        " LIMIT ?",
+        "SELECT q.payment_id, q.seq, p.state, p.crc FROM forward_queue q"
+        " CROSS JOIN payments p ON p.id = q.payment_id WHERE q.merchant = ?"
+        " ORDER BY q.at, q.payment_id LIMIT ?",
         (merchant, limit),
     )
-    return [Queued(payment_of(state, crc), seq) for seq, state, crc in rows]
+    return [_or_name(row[0], _queued_one, row) for row in rows]
+
+
+def _queued_one(row: Any) -> Queued:
+    _, seq, state, crc = row
+    return Queued(payment_of(state, crc), seq)
 
 
 def _paused(sql: sqlite3.Connection) -> Paused | None:

@@ -12,9 +12,10 @@ from typing import Any, TypeVar, TypeVarTuple
 import msgspec
 
 from engine.payment.refund import COUNTS, LIVING, Refund, RefundState
+from engine.store.records import DamagedRow
 from engine.store.refund_port import REFUNDS_PER_PAGE
 from engine.store.refund_writes import MoveRefund, OpenRefund
-from engine.store.sqlite.checksum import checked, row_crc
+from engine.store.sqlite.checksum import Damaged, checked, row_crc
 
 __all__ = ["RefundReads", "create", "create_listing", "move_refund", "open_refund"]
 
@@ -135,11 +136,19 @@ _SELECT = f"SELECT {_COLUMNS} FROM refunds"  # noqa: S608
 
 
 def _refunds(rows: Iterable[Any]) -> list[Refund]:
-    found = []
-    for row in rows:
-        *_, body = checked("a refund", row)
-        found.append(_decoder.decode(body))
-    return found
+    return [_refund(row) for row in rows]
+
+
+def _refund(row: Any) -> Refund:
+    *_, body = checked(f"refund {row[0]}", row)
+    return _decoder.decode(body)
+
+
+def _or_name(row: Any) -> Refund | DamagedRow:
+    try:
+        return _refund(row)
+    except (Damaged, msgspec.MsgspecError):
+        return DamagedRow(row[0])
 
 
 def _one(sql: sqlite3.Connection, query: str, *values: object) -> Refund | None:
@@ -149,6 +158,12 @@ def _one(sql: sqlite3.Connection, query: str, *values: object) -> Refund | None:
 
 def _many(sql: sqlite3.Connection, query: str, *values: object) -> list[Refund]:
     return _refunds(sql.execute(query, values).fetchall())
+
+
+def _page(
+    sql: sqlite3.Connection, query: str, *values: object
+) -> list[Refund | DamagedRow]:
+    return [_or_name(row) for row in sql.execute(query, values).fetchall()]
 
 
 class RefundReads(ABC):
@@ -180,11 +195,13 @@ class RefundReads(ABC):
 
     def refunds_in(
         self, state: RefundState, after_id: str = "", limit: int = REFUNDS_PER_PAGE
-    ) -> list[Refund]:
+    ) -> list[Refund | DamagedRow]:
         assert state in LIVING, state
         query = f"{_SELECT} WHERE state = ? AND id > ? ORDER BY id LIMIT ?"
-        return self._ask(_many, query, state.value, after_id, limit)
+        return self._ask(_page, query, state.value, after_id, limit)
 
-    def refunds_due(self, before: int, limit: int = REFUNDS_PER_PAGE) -> list[Refund]:
+    def refunds_due(
+        self, before: int, limit: int = REFUNDS_PER_PAGE
+    ) -> list[Refund | DamagedRow]:
         query = f"{_SELECT} WHERE due > 0 AND due <= ? ORDER BY due LIMIT ?"
-        return self._ask(_many, query, before, limit)
+        return self._ask(_page, query, before, limit)

@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from engine.errors import SigningError
+from engine.store.outgoing_port import Queued
 from engine.store.outgoing_writes import MoveOutgoing, QueueForward
 from engine.store.writes import Write
 from engine.wallet.forward_policy import ForwardPolicy
@@ -31,7 +32,8 @@ def stage(tmp_path: Path) -> Iterator[SweepStage]:
 
 
 def queued(stage: SweepStage) -> list[str]:
-    return [one.payment.id for one in stage.store.forward_queue("shop", 100)]
+    found = stage.store.forward_queue("shop", 100)
+    return [one.payment.id for one in found if isinstance(one, Queued)]
 
 
 def is_due(stage: SweepStage, *, in_ms: int = 0) -> bool:

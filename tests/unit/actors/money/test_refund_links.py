@@ -8,6 +8,7 @@ import pytest
 from actors.messages import RefundMoved
 from actors.money.refunds import RefundsActor
 from engine.payment.refund import Refund, RefundState
+from engine.store.records import DamagedRow
 from engine.store.writes import OpenRefund, Write
 from tests.unit.actor_stage import ActorStage
 from tests.unit.engine.store.refund_cases import refund
@@ -24,7 +25,7 @@ class Links(ActorStage):
         self.asked = 0
         ask = self.store.refunds_due
 
-        def counted(before: int, limit: int = 100) -> list[Refund]:
+        def counted(before: int, limit: int = 100) -> list[Refund | DamagedRow]:
             self.asked += 1
             return ask(before, limit)
 

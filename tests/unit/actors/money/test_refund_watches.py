@@ -17,7 +17,7 @@ from tests.unit.actor_stage import ActorStage
 from tests.unit.engine.store.outgoing_cases import coin, outgoing
 from tests.unit.engine.store.refund_cases import refund
 from tests.unit.journal_cases import creation
-from tests.unit.payment_cases import block, view
+from tests.unit.payment_cases import T0, block, view
 
 ADDRESS = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
 SAT = 20_000
@@ -75,16 +75,48 @@ def test_a_source_is_told_of_all_addresses_before_it_may_read(stage: Watches) ->
     assert then == RefundsWatched(stage.refunds.incarnation)
 
 
+def damage(folder: Path, where: str) -> int:
+    """Something else is on the disk than what was written; how many rows."""
+    (path,) = folder.glob("*.db")
+    with sqlite3.connect(path) as sql:
+        return sql.execute(f"UPDATE refunds SET crc = crc + 1 WHERE {where}").rowcount  # noqa: S608
+
+
 def test_the_chain_is_read_though_a_refund_is_damaged(
     stage: Watches, tmp_path: Path
 ) -> None:
-    (path,) = tmp_path.glob("*.db")
-    with sqlite3.connect(path) as sql:
-        assert sql.execute("UPDATE refunds SET crc = crc + 1").rowcount == 2
+    assert damage(tmp_path, "true") == 2
     stage.source.got.clear()
     again = stage.start("refunds again", RefundsActor(stage.node, {}))
     stage.run()
+    assert again.is_alive
     assert stage.source.got == [RefundsWatched(again.incarnation)]
+    standing = stage.node.alerts.standing()
+    assert [(one.kind, one.subject) for one in standing] == [
+        ("refund.damaged", refund(number).id) for number in (1, 2)
+    ]
+
+
+def test_behind_a_damaged_refund_the_others_are_watched_and_their_links_end(
+    stage: Watches, tmp_path: Path
+) -> None:
+    links = [refund(number, "p1", expires_at=T0 + 60_000) for number in (3, 4)]
+    for link in links:
+        stage.append(Write(rows=(OpenRefund(link, 1, 99_999, 9, 9_999),)))
+    stage.run()
+    assert damage(tmp_path, f"id IN ('{refund(1).id}', '{refund(3).id}')") == 2
+    watches: dict[str, Ref] = {}
+    stage.start("refunds again", RefundsActor(stage.node, watches))
+    stage.run()
+    assert [*watches] == [ADDRESS]
+    stage.watches = watches
+    stage.shows("ab" * 32)
+    stage.pass_s(61)
+    second, fourth = (stage.store.refund(refund(number).id) for number in (2, 4))
+    assert second is not None
+    assert second.state is RefundState.PAID
+    assert fourth is not None
+    assert fourth.state is RefundState.EXPIRED
 
 
 def test_what_another_wallet_sent_pays_one_of_them(stage: Watches) -> None:

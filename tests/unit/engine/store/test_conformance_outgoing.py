@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from engine.payment.events import opening
 from engine.payment.observations import Observation
-from engine.store.outgoing_port import Paused
+from engine.store.outgoing_port import Paused, Queued
 from engine.store.writes import (
     Committed,
     Conflict,
@@ -24,6 +24,15 @@ from tests.unit.journal_cases import creation
 from tests.unit.payment_cases import T0, block, mempool, mined, terms, view
 
 S = OutgoingState
+
+
+def waiting(store: OpenStore) -> list[Queued]:
+    """Of the merchant; none is damaged."""
+    return [
+        one
+        for one in store.reader.forward_queue("default")
+        if isinstance(one, Queued) or pytest.fail(f"{one} is damaged")
+    ]
 
 
 def add(store: OpenStore, *made: Outgoing) -> list[object]:
@@ -182,7 +191,7 @@ def test_a_payment_is_queued_by_the_events_that_concern_the_forwarder(
     for name in ("p1", "p2"):
         see(store, name, view(mined("t1", 998)))
     assert store.reader.forward_due(T0, 60) == ["default"]
-    (queued,) = store.reader.forward_queue("default")
+    (queued,) = waiting(store)
     assert queued.payment == store.reader.payment("p1")
     assert queued.seq == queued.payment.seq
 
@@ -190,10 +199,10 @@ def test_a_payment_is_queued_by_the_events_that_concern_the_forwarder(
 def test_a_payment_leaves_the_queue_unless_more_has_happened(store: OpenStore) -> None:
     forwarding(store, "p1")
     see(store, "p1", view(mined("t1", 998)))
-    (before,) = store.reader.forward_queue("default")
+    (before,) = waiting(store)
     see(store, "p1", view(off_chain=(block(998),)))
     store.commit(Write(rows=(Unqueue("p1", before.seq),)))
-    (after,) = store.reader.forward_queue("default")
+    (after,) = waiting(store)
     assert after.seq > before.seq
     store.commit(Write(rows=(Unqueue("p1", after.seq),)))
     assert store.reader.forward_queue("default") == []
@@ -204,10 +213,7 @@ def test_what_is_put_off_is_due_later_and_comes_last(store: OpenStore) -> None:
         forwarding(store, name)
         see(store, name, view(mined(f"t {name}", 998)))
     store.commit(Write(rows=(QueueForward("p1", "default", 1, T0 + 60),)))
-    assert [q.payment.id for q in store.reader.forward_queue("default")] == [
-        "p2",
-        "p1",
-    ]
+    assert [q.payment.id for q in waiting(store)] == ["p2", "p1"]
     store.commit(Write(rows=(Unqueue("p2", 99),)))
     assert store.reader.forward_due(T0 + 59, 60) == []
     assert store.reader.forward_due(T0 + 60, 60) == ["default"]
