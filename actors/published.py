@@ -72,6 +72,10 @@ class SourceReport(msgspec.Struct, frozen=True):
     look: Callable[[bytes], ChainView] | None = None
     is_made_anew: bool = False
 
+    def with_best(self, best: Best | None) -> "SourceReport":
+        """The same, but for the best tip."""
+        return self if best is self.best else msgspec.structs.replace(self, best=best)
+
 
 class ForwardingReport(msgspec.Struct, frozen=True):
     """How the forwarder fares; it alone writes it. `paused`: nothing new is sent on."""

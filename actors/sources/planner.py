@@ -256,9 +256,10 @@ class RoundPlanner:
         under_way = feed.busy is not None and feed.busy.number == round_number
         return feed if under_way else None
 
-    def shown(self, status: SourceStatus, asked_at: int) -> None:
-        """A source said this of itself in the round under way."""
-        self._witnesses.shown(status, asked_at)
+    def heard(self, asked_at: int, *told: SourceStatus | None) -> None:
+        """What a source said of itself in an answer, also in one that is not waited
+        for; before `finish` and `probed`."""
+        self._witnesses.heard(asked_at, *told)
 
     def answered(self, feed: Feed, scripts: Iterable[bytes]) -> None:
         """These got their views: whoever asked has an answer."""

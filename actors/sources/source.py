@@ -37,7 +37,7 @@ from actors.sources.choice import ALERTS, standing_of
 from actors.sources.feed_state import Feed, FeedSpec
 from actors.sources.messages import BestRead, Probe, Probed, ReadBest, SomeViews
 from actors.sources.planner import Ask, RoundPlanner, Wait
-from engine.chain.feed import ChainView, Tip
+from engine.chain.feed import ChainView, SourceStatus, Tip
 from engine.chain.unread import Unread
 from engine.chain.witness import Best
 from engine.errors import SourceError, StoreDamaged
@@ -100,7 +100,7 @@ class SourceActor(Actor):
         self._unread_over: Unread | None = None  # what was, and was read since
         # Of the last run; until it is known nobody is held against it. The dev chain
         # ends with the process: another run of it is another chain.
-        self._is_best_known = best is not None or self._is_made_anew
+        self._is_best_known = best is not None or self.planner.report.is_made_anew
         # Who has said that he told all scripts, by his word: timers overtake them.
         self._told_by: dict[type, int] = {}
 
@@ -127,18 +127,19 @@ class SourceActor(Actor):
                 self.planner.set_aside(source, detail, now)
                 self._publish()
             case RoundDone():
+                self._hear(message.asked_at, message.first, message.status)
                 self._on_done(message)
             case ReadBest():
                 self._read_best()
             case BestRead(answer):
                 self._on_best_read(answer)
             case Probed():
+                self._hear(message.asked_at, message.status)
                 self._on_probed(message)
             case SomeViews(number, round_number, asked_at, views, first):
+                self._hear(asked_at, first)
                 feed = self.planner.feed_asked(number, round_number)
                 if feed is not None:
-                    self.planner.shown(first, asked_at)
-                    self._write_best()
                     self._hand_out(feed, views, asked_at)
             case Watch(script, address, ref, known, merchant, since):
                 self.planner.watch(script, address, ref, known, merchant, since)
@@ -217,7 +218,6 @@ class SourceActor(Actor):
             self._note_failure(feed, done.error)
         rand = 0.0 if done.error is None else self._node.random.random()
         self.planner.finish(done, now, rand)
-        self._write_best()
         if done.error is None and not aside:
             self._move_restart_point(feed, done, now)
         self._publish()
@@ -305,9 +305,13 @@ class SourceActor(Actor):
 
     # -- the best tip ------------------------------------------------------------------
 
-    @property
-    def _is_made_anew(self) -> bool:
-        return self.planner.report.is_made_anew
+    def _hear(self, asked_at: int, *told: SourceStatus | None) -> None:
+        """Before all else of an answer, whoever waits for it: the next life of an actor
+        that crashes on the rest must not believe less than those who were shown it."""
+        self.planner.heard(asked_at, *told)
+        published = self._published
+        published.publish(published.now.with_best(self.planner.report.best))
+        self._write_best()
 
     def _read_best(self) -> None:
         ref = self.ref
@@ -336,8 +340,8 @@ class SourceActor(Actor):
     def _write_best(self) -> None:
         """Before what follows from it: else a process that crashed would be followed by
         one that calls a source current which lacks blocks that were counted."""
-        best = self.planner.report.best
-        if best is None or best.tip == self._written or self._is_made_anew:
+        report, best = self.planner.report, self.planner.report.best
+        if best is None or best.tip == self._written or report.is_made_anew:
             return
         tip = self._written = best.tip
         self._node.write_first(SourceTip(BEST_TIP, tip.height, tip.hash))

@@ -13,7 +13,14 @@ from actors.sources.choice import PROBE_S, due_probes, standing_of
 from actors.sources.feed_state import Feed, FeedSpec
 from actors.sources.messages import Probed
 from engine.chain.feed import SourceStatus
-from engine.chain.witness import Assessment, Best, Standing, assess, best_after
+from engine.chain.witness import (
+    Assessment,
+    Best,
+    Standing,
+    assess,
+    best_after,
+    is_lower,
+)
 from engine.errors import SourceBehind, SourceBusy, SourceError
 from engine.ports import Freshness
 
@@ -48,9 +55,6 @@ class Witnesses:
 
     def answered(self, feed: Feed, done: RoundDone, now: float) -> None:
         self._wall = done.asked_at
-        for status in (done.first, done.status):
-            if status is not None:
-                self.shown(status, done.asked_at)
         feed.succeeded(done.asked_at, done.tip, done.assessment, now)
         feed.read(done)
         self._report(now)
@@ -70,7 +74,6 @@ class Witnesses:
         """It gave no answer, or one of which nothing can be read yet."""
         if done is not None and done.status is not None:
             self._wall = done.asked_at
-            self.shown(done.status, done.asked_at)  # it was shown, whatever followed
         if isinstance(error, SourceBehind) and done is not None and done.status:
             worth = Assessment(Standing.BEHIND, error.detail)
             feed.succeeded(done.asked_at, done.status.tip, worth, now)
@@ -101,7 +104,6 @@ class Witnesses:
         self._wall = at
         feed.spend_to(answer.requests, 1)
         if answer.status is not None:
-            self.shown(answer.status, at)
             worth = assess(answer.status, self.best, at, self._network)
             feed.succeeded(at, answer.status.tip, worth, now)
         elif answer.error is not None:
@@ -109,14 +111,22 @@ class Witnesses:
         self._report(now)
 
     def believe(self, best: Best) -> None:
-        """As it was known before; nobody has been asked yet."""
+        """As it was known before; this planner has asked nobody yet. What one before it
+        had asked for may have been heard since, and be better."""
         assert self.active is None, "a round was held against nothing"
-        self.best = best
-        self.report = msgspec.structs.replace(self.report, best=best)
+        if self.best is None or is_lower(self.best.tip, None, best):
+            self.best = best
+            self.report = msgspec.structs.replace(self.report, best=best)
 
-    def shown(self, status: SourceStatus, asked_at: int) -> None:
-        """A source said this of itself: its tip may be the best."""
-        self.best = best_after(self.best, status, asked_at, self._network)
+    def heard(self, asked_at: int, *told: SourceStatus | None) -> None:
+        """What a source said of itself, in its order: a tip of these may be the best.
+
+        Of every answer, before all else that is made of it: also of one for which
+        nobody waits any more, or after which the source failed.
+        """
+        for status in told:
+            if status is not None:
+                self.best = best_after(self.best, status, asked_at, self._network)
         if self.best is not self.report.best:
             self.report = msgspec.structs.replace(self.report, best=self.best)
 

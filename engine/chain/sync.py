@@ -234,7 +234,7 @@ def _lagging(task: MempoolRound, asked: int, reader: MempoolReader) -> SyncResul
     return SyncResult(
         touched=index.take_touched(),
         tip=ours,
-        status=status,
+        status=pool.last,  # it may have caught up, and shown more than anybody
         assessment=assessment,
         requests=task.feed.requests - asked,
         more=pool.is_cut,

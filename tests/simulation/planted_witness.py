@@ -15,6 +15,7 @@ import engine.payment.losses
 import engine.payment.review
 import engine.payment.rules
 from actors.sources.choice import is_fit
+from actors.sources.planner import RoundPlanner
 from actors.sources.source import SourceActor
 from actors.sources.workers import BlockFeedWorker
 from engine.chain.feed import ChainView, SourceStatus
@@ -103,14 +104,13 @@ def the_best_tip_ends_with_the_process(patch: Patch) -> None:
 
 
 def each_source_is_held_against_itself_only(patch: Patch) -> None:
-    """What another has shown is not held against it."""
-    believe = actors.sources.witnesses.Witnesses.shown
+    """What another has shown is not held against what it says in a round."""
+    work_for = RoundPlanner._work_for
 
-    def bug(self: Any, status: SourceStatus, asked_at: int) -> None:
-        if self.active is not None and self.active.busy is not None:
-            believe(self, status, asked_at)
+    def bug(self: Any, feed: Any, now: float) -> Any:
+        return replace(work_for(self, feed, now), best=None)
 
-    patch.setattr(actors.sources.witnesses.Witnesses, "shown", bug)
+    patch.setattr(RoundPlanner, "_work_for", bug)
 
 
 # -- what it may say -----------------------------------------------------------------

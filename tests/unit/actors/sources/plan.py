@@ -87,6 +87,7 @@ class Plan:
             requests=more.pop("requests", self.requests),
             **more,
         )
+        self.planner.heard(done.asked_at, done.first, done.status)
         self.planner.answered(ask.feed, shown)
         self.planner.finish(done, self.now, 0.5)
         after = self.planner.plan_after(done, self.now, ready=True)

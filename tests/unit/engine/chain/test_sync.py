@@ -232,6 +232,22 @@ def test_a_node_that_lags_behind_a_load_balancer_is_not_a_reorg() -> None:
     assert found(index) == [(5, 21), (6, None)], "nor is its mempool believed"
 
 
+def test_what_a_lagging_node_shows_at_its_round_s_end_is_its_last_word() -> None:
+    """It had caught up meanwhile, and more (world 83268): who falls back to our tip
+    after that is behind what was shown."""
+    feed = FakeFeed(20)
+    index = synced(feed, ALICE)
+    tip = feed.now
+    feed.undo()
+    at_call(feed, "mempool", lambda: feed.reorg(0, [[], [], []]))
+    result = sync(feed, index, yardstick=Yardstick(Best(tip, 0)))
+    assert (result.lagging, result.undone, result.tip) == (True, 0, tip)
+    assert result.status.tip == result.feed_tip == feed.now
+    assert feed.now.height == 22
+    assert result.assessment.reason == "at block 19; block 20 was seen"
+    assert not result.is_current
+
+
 def test_a_lower_tip_of_a_node_that_still_has_our_block_is_no_rollback() -> None:
     """Its two answers are of two moments, or of two nodes."""
     feed = FakeFeed(20)
