@@ -44,6 +44,7 @@ export async function show(place, { signal, heading, query }) {
     choice("Time", ranges.map(name => [name, name]), range, value => { range = value; }),
     choice("Clock", Object.entries(ZONES), zone, value => { zone = value; })), wrong, grid);
   const UPlot = await uplot();
+  if (signal.aborted) return; // left meanwhile: nothing would stop what begins here
   let drawn = [];
   let turn = 0;
 

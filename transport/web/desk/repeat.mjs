@@ -7,6 +7,7 @@ import { h } from "./dom.mjs";
    call that succeeds; the first call's is thrown. */
 export async function every(ms, fn, signal) {
   await fn();
+  if (signal.aborted) return; // left just then: nothing would stop the timer
   const note = h("p", { class: "wrong stale", role: "status" });
   const timer = setInterval(async () => {
     if (document.hidden || note.busy) return;

@@ -75,7 +75,7 @@ function ask() {
       resolve();
     };
     const elsewhere = async event => { // somebody logged in in another tab
-      if (event.data === "begun" && await readSession()) finish();
+      if (event.data === "begun" && await readSession().catch(() => null)) finish();
     };
     form.addEventListener("submit", async event => {
       event.preventDefault();
