@@ -220,7 +220,7 @@ def test_a_source_that_fails_is_shown_as_behind(
     node: Shop, page: Page, visit: Visit
 ) -> None:
     visit(node.create())
-    node.chain.down(300.0)  # until it was noticed
+    node.chain.down(300.0, 500)  # until it was noticed; it names no time to wait
     node.chain.mine(1)
     page.wait_for("#freshness", text="shown with a delay")
     node.chain.down(0)
