@@ -106,6 +106,19 @@ def test_so_is_what_only_its_first_word_showed(stage: ActorStage) -> None:
     assert talk.best == NEXT_TIP
 
 
+def test_so_is_what_a_round_showed_that_an_earlier_life_had_asked_for(
+    stage: ActorStage,
+) -> None:
+    """World 83502: the actor had crashed with the round under way."""
+    talk = Talk(stage)
+    talk.done(TIP, talk.number)
+    stage.pass_s(2)
+    asked_for = talk.number
+    talk.restart()
+    talk.done(NEXT_TIP, asked_for)
+    assert talk.best == NEXT_TIP
+
+
 def test_so_is_what_was_shown_ahead_of_its_end(stage: ActorStage) -> None:
     talk = Talk(stage)
     talk.some_views(NEXT_TIP, talk.number + 7)
