@@ -11,7 +11,7 @@
 By the record and by the messages between the source actor and its workers.
 """
 
-from actors.messages import ReviewDue, Round, RoundDone
+from actors.messages import CoverageEnded, ReviewDue, Round, RoundDone
 from engine.ports import Freshness
 from engine.runtime.clock import TimersDue
 from engine.runtime.ref import Ref
@@ -23,7 +23,7 @@ from tests.simulation.record import Record
 __all__ = ["Knowledge"]
 
 
-_OVERTAKES = ReviewDue, TimersDue
+_OVERTAKES = CoverageEnded, ReviewDue, TimersDue
 """What the supervisor and the clock send comes in front of all other mail."""
 
 

@@ -2,9 +2,10 @@
 
 import pytest
 
-from actors.messages import RoundDone
+from actors.messages import CoverageEnded, PollNow, ReviewDue, RoundDone
 from engine.chain.feed import SourceStatus
 from engine.ports import Freshness
+from engine.runtime.ref import Ref, Scope
 from tests.simulation.broken import Broken
 from tests.simulation.chain import SimChain
 from tests.simulation.judges import Judges
@@ -14,6 +15,14 @@ from tests.simulation.record import Record
 AT = 1_760_000_000_000
 NAME = "source0"
 LIVE, NOT_LIVE = Freshness(NAME, True, AT), Freshness(NAME, False, AT)
+
+
+class Lazy:
+    """A dispatcher that gives no turns."""
+
+    def schedule(self, ref: Ref) -> None: ...
+
+    def dead_letter(self, ref: Ref, message: object) -> None: ...
 
 
 class Scene:
@@ -70,3 +79,15 @@ def test_how_a_source_is_makes_no_answer_of_its_rounds_silence() -> None:
     scene.hear(is_probe=True)
     with pytest.raises(Broken, match="of a source that was behind"):
         scene.knowledge.check(AT, LIVE)
+
+
+@pytest.mark.parametrize("overtakes", [CoverageEnded(), ReviewDue()])
+def test_a_watcher_that_crashed_may_get_what_overtakes_first(overtakes: object) -> None:
+    """World 96825: coverage had ended while it was down."""
+    knowledge = Scene(round_loaded=True, probe_loaded=True).knowledge
+    watcher = Ref(Scope(Lazy(), lambda _name: pytest.fail("nobody starts it")), "p")
+    again, other = PollNow(), PollNow()
+    knowledge.on_watcher_crash(watcher, again)
+    knowledge.on_watcher_mail(watcher, overtakes)
+    with pytest.raises(Broken, match="was not given again what it crashed on"):
+        knowledge.on_watcher_mail(watcher, other)
