@@ -44,7 +44,7 @@ MEETINGS = 60
 FOUND_IN: dict[str, int] = {
     "a_deadline_waits_an_hour_for_a_witness": 71,
     "a_failed_commit_is_called_a_success": 138,
-    "a_mempool_is_whole_before_it_is_read": 459,
+    "a_mempool_is_whole_before_it_is_read": 73,
     "a_page_of_the_journal_begins_one_too_late": 20,
     "a_surplus_that_is_lost_reverses": 42,
     "a_tip_has_no_age": 31,
