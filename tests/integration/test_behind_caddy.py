@@ -78,7 +78,9 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
                    "--adapter", "caddyfile"]  # fmt: skip
         with Process(command, env=home) as caddy:
             wait_until(
-                lambda: caddy.returncode is not None or _listens(port),
+                lambda: (
+                    caddy.returncode is not None or (_listens(port) and _listens(tls))
+                ),
                 30,
                 lambda: f"Caddy to listen; its output:\n{caddy.output}",
             )

@@ -14,6 +14,7 @@ import pytest
 from tests.integration.core_shop import PATIENCE_S, CoreShop
 from tests.tools.core_double import CoreDouble, make_block, payment_tx
 from tests.tools.paybell import serving
+from tests.tools.ports import free_ports
 from tests.tools.wait import wait_until
 
 
@@ -21,7 +22,7 @@ from tests.tools.wait import wait_until
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CoreShop]:
     """Each test leaves the node as high as it ever was, and its mempool loaded."""
     folder = tmp_path_factory.mktemp("paybell")
-    with CoreDouble() as node:
+    with CoreDouble(port=free_ports(1)[0]) as node:
         env = {"PAYBELL_SOURCES": f"bitcoind={node.url}?name=acme"}
         with serving(folder, env=env) as paybell:
             yield CoreShop(node, paybell)
@@ -147,7 +148,7 @@ def test_a_mempool_that_was_lost_while_we_were_away_proves_nothing(
     tmp_path: Path,
 ) -> None:
     """The host lost its power: Paybell knows the receipts, and not what they spend."""
-    with CoreDouble() as node:
+    with CoreDouble(port=free_ports(1)[0]) as node:
         env = {"PAYBELL_SOURCES": f"bitcoind={node.url}"}
         for number in range(30):
             node.add(payment_tx([(b"\x51", number + 1)]))

@@ -61,6 +61,7 @@ def test_free_ports_are_different_from_each_other() -> None:
     ports = free_ports(5)
     assert len(set(ports)) == 5
     assert all(1024 < port < 65536 for port in ports)
+    assert not set(ports) & set(free_ports(5)), "none is given twice"
 
 
 HANG = "time.sleep(600)"

@@ -10,12 +10,16 @@ as with most people, or have one each.
 `losing` drops what is published meanwhile, as a full queue does: the counters go on.
 """
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
 import zmq
+
+from tests.tools.ports import free_ports
+from tests.tools.wait import wait_until
 
 __all__ = ["TOPICS", "CorePublisher"]
 
@@ -29,7 +33,7 @@ class CorePublisher:
         self._context = zmq.Context()
         self._topics = tuple(topics)
         self._hwm = hwm
-        self._port = 0
+        (self._port,) = free_ports(1)
         self._lossy = False
         self._socket: zmq.Socket[bytes]
         self.counters: dict[bytes, int] = {}
@@ -48,15 +52,19 @@ class CorePublisher:
         self._context.destroy(linger=0)
 
     def start(self) -> None:
-        """On the same port as before, if there was one; all counters begin anew."""
+        """On the same port as before; all counters begin anew."""
         self._socket = self._context.socket(zmq.PUB)
         self._socket.set(zmq.LINGER, 0)
         self._socket.set(zmq.SNDHWM, self._hwm)
-        if self._port:
-            self._socket.bind(self.address)
-        else:
-            self._port = self._socket.bind_to_random_port("tcp://127.0.0.1")
+        wait_until(self._binds, 10, f"{self.address} to be free")
         self.counters = dict.fromkeys(self._topics, 0)
+
+    def _binds(self) -> bool:
+        """libzmq lets go of an address in a thread of its own, after `stop`."""
+        with contextlib.suppress(zmq.ZMQError):
+            self._socket.bind(self.address)
+            return True
+        return False
 
     def stop(self) -> None:
         self._socket.unbind(self.address)

@@ -36,7 +36,9 @@ class Observer(Protocol):
 
 
 class CoreDouble:
-    """One node. With `blocks`, another node's, it has the same chain."""
+    """One node. With `blocks`, another node's, it has the same chain. `port`: of
+    tests/tools/ports.py, where it is down for so long that another may be given its
+    own; 0: any."""
 
     def __init__(
         self,
@@ -46,6 +48,7 @@ class CoreDouble:
         blocks: Sequence[CoreBlock] | None = None,
         cookie: Path | None = None,
         now: Callable[[], float] = time.time,
+        port: int = 0,
     ) -> None:
         self.version = version
         self.network = "regtest"
@@ -72,7 +75,7 @@ class CoreDouble:
         self.started_at = 0.0  # Unix
         self.saved_pool: list[bytes] = []  # mempool.dat, of the last clean stop
         self._upstream: Upstream | None = None
-        self._port = 0
+        self._port = port
 
     # -- the process -------------------------------------------------------------------
 
