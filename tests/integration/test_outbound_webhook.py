@@ -13,6 +13,7 @@ from standardwebhooks import Webhook
 from engine.delivery.attempt import AttemptOutcome
 from engine.delivery.channel import payload
 from engine.delivery.endpoint import Endpoint
+from tests.tools.ports import free_ports
 from tests.tools.receiver import (
     Answer,
     Receiver,
@@ -226,8 +227,7 @@ def test_a_switch_of_protocols_is_a_failure(sender: WebhookSender) -> None:
 
 
 def test_a_closed_port_is_a_failure_to_connect(sender: WebhookSender) -> None:
-    with Receiver() as shop:
-        url = shop.url()
+    url = f"http://127.0.0.1:{free_ports(1)[0]}/"
     result = sender.send(to(url), "evt_1", BODY, time.time())
     assert "Connection refused" in str(result.error)
     assert str(result.error).startswith("connect: ")
