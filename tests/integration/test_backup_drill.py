@@ -17,6 +17,7 @@ import pytest
 from tests.integration.core_shop import PATIENCE_S, CoreShop, Order
 from tests.tools.core_double import CoreDouble
 from tests.tools.paybell import API_KEY, Finished, Paybell, paybell, serving
+from tests.tools.ports import free_ports
 from tests.tools.receiver import Receiver
 from tests.tools.wait import wait_until
 
@@ -95,7 +96,7 @@ class Reader:
 
 @pytest.fixture
 def core() -> Iterator[CoreDouble]:
-    with CoreDouble() as node:
+    with CoreDouble(port=free_ports(1)[0]) as node:
         yield node
 
 
@@ -175,8 +176,11 @@ def test_a_lost_disk_loses_nothing_that_was_paid_to_an_address_in_the_backup(
             reader.wait_for(node, before, between, during, unknown)
             assert reader.told_gone == 1
             # What was lost happened again: new events, which no shop takes for old.
-            again = set(told.ids_of(between.id)) - ids_before
-            assert again
+            wait_until(
+                lambda: set(told.ids_of(between.id)) - ids_before,
+                PATIENCE_S,
+                "the shop to be told of it again",
+            )
             during.wait_for("confirmed")
             assert open_still.story == ["created"]
             # This one the backup never heard of; it was said.

@@ -70,6 +70,17 @@ class Shop:
         wait_until(lambda: self.nudges, 10, what)
         self.nudges = 0
 
+    def has_heard(self, publisher: CorePublisher) -> None:
+        """All that was published: each topic comes by a socket of its own. Who looks
+        before that may count another number of transactions than the node."""
+
+        def heard() -> bool:
+            log = self.push.log
+            counters = {topic: number for (_, topic), number in log._counters.items()}
+            return counters == publisher.counters and not log.is_waiting
+
+        wait_until(heard, 10, f"all of {publisher.counters}")
+
     def asked(self, method: str) -> int:
         return self.node.wire.calls[method]
 
@@ -96,14 +107,18 @@ def shop(node: CoreDouble) -> Iterator[Shop]:
     shop.feed.close()
 
 
-def test_a_payment_nudges_is_shown_and_nothing_is_compared(shop: Shop) -> None:
+def test_a_payment_nudges_is_shown_and_nothing_is_compared(
+    shop: Shop, publisher: CorePublisher
+) -> None:
     compared = shop.asked("getrawmempool")
     shop.node.add(payment_tx([(BOB, 4)]))
     shop.node.add(payment_tx([(ALICE, 5)]))
     shop.nudged("the payment")
+    shop.has_heard(publisher)
     shop.until([(5, None)])
     block = shop.node.mine()
     shop.nudged("its block")
+    shop.has_heard(publisher)
     height = len(shop.node.blocks) - 1
     shop.until([(5, height)])
     assert block.hash == shop.index.tip.hash if shop.index.tip else False
@@ -118,6 +133,7 @@ def test_a_loss_is_noticed_and_one_comparison_makes_up_for_it(
         shop.node.add(payment_tx([(ALICE, 5)]))
     shop.node.add(payment_tx([(BOB, 4)]))
     shop.nudged("the gap")
+    shop.has_heard(publisher)
     shop.until([(5, None)])
     assert shop.asked("getrawmempool") == compared + 1
 

@@ -85,7 +85,11 @@ def test_a_transaction_that_pays_somebody_nudges_and_its_bytes_are_there(
     publisher.added(txid(other), other)
     publisher.added(txid(mine), mine)
     wait_until(lambda: heard.nudges, 5, "a nudge")
-    news = heard.all(2)
+    # Names and bytes come by sockets of their own.
+    wait_until(
+        lambda: len(heard.log._changes) >= 2 and not heard.log.is_waiting, 5, "bytes"
+    )
+    news = heard.log.take()
     assert not news.is_lost
     told = {change.txid: change.tx for change in news.changes}
     assert told == {txid(other): pack_tx(other), txid(mine): pack_tx(mine)}
