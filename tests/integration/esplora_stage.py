@@ -58,7 +58,7 @@ def esplora_stage(double: EsploraDouble) -> Iterator[Stage]:
         source = Esplora(
             double.url,
             "regtest",
-            deadline_s=5,
+            deadline_s=60,
             wall=lambda: seconds[0],
             now=lambda: seconds[0],
         )

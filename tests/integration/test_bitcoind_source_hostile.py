@@ -9,6 +9,8 @@ import pytest
 from engine.errors import SourceBusy, SourceError, SourceGarbage, SourceUnavailable
 from tests.integration.bitcoind_node import (
     ALICE,
+    DEADLINE_S,
+    HANGING_S,
     SECRET,
     Node,
     connected,
@@ -218,8 +220,11 @@ def test_a_hostile_answer_is_a_named_error_without_credentials(
     words: str,
 ) -> None:
     upstream.answer = lambda request: answer
+    if "within" in words:
+        bitcoind._http._deadline_s = HANGING_S
     with pytest.raises(error, match=f"^bitcoind: .*{words}") as caught:
         bitcoind.status()
+    bitcoind._http._deadline_s = DEADLINE_S
     assert type(caught.value) is error
     assert SECRET not in repr(caught.value) + repr(bitcoind) + repr(vars(bitcoind))
     assert "127.0.0.1" not in caught.value.detail
@@ -250,7 +255,7 @@ def test_a_gigabyte_of_json_is_cut_off_and_costs_no_memory(
     upstream: Upstream, ask: Callable[[Bitcoind], object], limit: str
 ) -> None:
     upstream.answer = lambda request: fake.endless()
-    source = Bitcoind(upstream.url, deadline_s=5)
+    source = Bitcoind(upstream.url, deadline_s=DEADLINE_S)
     tracemalloc.start()
     try:
         with pytest.raises(SourceGarbage, match=f"more than {limit} bytes"):

@@ -35,7 +35,7 @@ def upstream() -> Iterator[Upstream]:
 
 @pytest.fixture
 def feed(upstream: Upstream) -> Iterator[Bitcoind]:
-    source = Bitcoind(upstream.url, network="regtest", deadline_s=20)
+    source = Bitcoind(upstream.url, network="regtest", deadline_s=60)
     yield source
     source.close()
 

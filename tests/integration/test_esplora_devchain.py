@@ -25,7 +25,7 @@ def esplora(chain: DevChain) -> Iterator[Esplora]:
     server = WSGIServer(("127.0.0.1", 0), app, log=None, error_log=None)
     server.start()
     port = server.address[1]
-    source = Esplora(f"http://127.0.0.1:{port}/dev/esplora", "regtest")
+    source = Esplora(f"http://127.0.0.1:{port}/dev/esplora", "regtest", deadline_s=60)
     yield source
     source.close()
     server.stop(timeout=2)

@@ -16,6 +16,7 @@ from tests.integration.esplora_answers import (
     ADDRESS,
     BLOCK,
     DEADLINE_S,
+    HANGING_S,
     SCRIPT,
     TIP,
     first_page,
@@ -162,8 +163,11 @@ def test_a_hostile_answer_is_a_named_error_in_one_clear_line(
     words: str,
 ) -> None:
     upstream.answer = lambda request: answer
+    if "did not answer" in words:
+        esplora._http._deadline_s = HANGING_S
     with pytest.raises(error, match=f"^esplora.*{words}") as caught:
         esplora.outputs(ADDRESS, SCRIPT)
+    esplora._http._deadline_s = DEADLINE_S
     assert type(caught.value) is error
     assert "\n" not in caught.value.detail
     assert "127.0.0.1" not in caught.value.detail
@@ -185,7 +189,7 @@ def test_a_gigabyte_of_json_is_cut_off_and_costs_no_memory(
     upstream: Upstream, answer: Answer
 ) -> None:
     upstream.answer = lambda request: answer
-    source = Esplora(upstream.url, "regtest", deadline_s=5)
+    source = Esplora(upstream.url, "regtest", deadline_s=DEADLINE_S)
     tracemalloc.start()
     try:
         with pytest.raises(SourceGarbage, match="more than 4,194,304 bytes"):
