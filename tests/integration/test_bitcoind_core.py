@@ -306,7 +306,7 @@ def test_the_others_go_on_while_a_node_thinks(node: CoreDouble, feed: Bitcoind) 
             turns += 1
             gevent.sleep(0)
 
-    def thinks(_seconds: float) -> None:
+    def thinks(seconds: float) -> None:
         wait_until(lambda: turns > 20, 10, "the others to go on")
 
     node.pause = thinks  # type: ignore[method-assign]

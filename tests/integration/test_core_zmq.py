@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import gevent
 import pytest
@@ -76,8 +77,9 @@ class Shop:
 
         def heard() -> bool:
             log = self.push.log
-            counters = {topic: number for (_, topic), number in log._counters.items()}
-            return counters == publisher.counters and not log.is_waiting
+            counters: Any = log._counters  # by connection and topic
+            numbers = {topic: number for (_, topic), number in counters.items()}
+            return numbers == publisher.counters and not log.is_waiting
 
         wait_until(heard, 10, f"all of {publisher.counters}")
 
