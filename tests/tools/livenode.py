@@ -79,6 +79,7 @@ class LiveNode:
 
     def __init__(self, folder: Path, options: dict[str, Any]) -> None:
         limits = Limits(**options.pop("limits", {}))
+        port = options.pop("port", 0)  # named where the server is started again
         origins = options.pop("origins", ())
         proxies = options.pop("trusted_proxies", ())
         secret = options.pop("secret", SECRET)
@@ -144,7 +145,7 @@ class LiveNode:
             self.api,
             self.live,
             "127.0.0.1",
-            0,
+            port,
             limits,
             origins=origins,
             trusted_proxies=proxies,
@@ -307,8 +308,8 @@ class LiveNode:
 
 @contextmanager
 def live_node(folder: Path, **options: Any) -> Iterator[LiveNode]:
-    """`options` are `Settings`, and: limits, origins, trusted_proxies, secret, webhook,
-    live, stream, salon (the merchant whose invoices need no token)."""
+    """`options` are `Settings`, and: port, limits, origins, trusted_proxies, secret,
+    webhook, live, stream, salon (the merchant whose invoices need no token)."""
     node = LiveNode(folder, options)
     node.start()
     try:

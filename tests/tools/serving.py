@@ -6,13 +6,11 @@ with serving(app, head_timeout_s=0.3) as server:
 """
 
 import socket
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import gevent
-
+from tests.tools.wait import wait_until
 from tests.tools.wsclient import WsClient, read_response
 from transport.server.limits import Limits
 from transport.server.request_body import read_body
@@ -86,10 +84,7 @@ def post(body: bytes = b"", *headers: str) -> bytes:
 
 
 def until(condition: Callable[[], bool], timeout_s: float = 30.0) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        gevent.sleep(0.005)
+    wait_until(condition, timeout_s, "it to happen")
 
 
 def is_problem(client: WsClient, status: int) -> bool:

@@ -32,7 +32,8 @@ def at_terminal(*arguments: str | Path, env: dict[str, str] | None = None) -> st
         nonlocal read
         ended = process.poll() is not None
         with contextlib.suppress(OSError):  # nothing there now, or for ever
-            read += os.read(ours, 65_536)
+            while some := os.read(ours, 65_536):  # at most 4 KB at once
+                read += some
         return ended
 
     try:

@@ -29,6 +29,7 @@ __all__ = ["PATIENCE", "Process", "ProcessFailed", "WaitedTooLong", "wait_until"
 PATIENCE = 6
 FIRST_PAUSE_S = 0.002
 LONGEST_PAUSE_S = 0.05
+REST_S = 5  # for the last of a program's output; what it started may have it open
 KEPT_LINES = 2_000
 KEPT_LINE_CHARS = 4_000
 
@@ -158,7 +159,7 @@ class Process:
             lambda: f"{self.command[0]} to end; its output:\n{self.output}",
         )
         if self._reader is not None:
-            self._reader.join(timeout=1)
+            self._reader.join(timeout=REST_S * PATIENCE)
         return int(child.returncode)
 
     def stop(self, timeout_s: float = 10.0) -> int:
@@ -179,7 +180,7 @@ class Process:
             os.killpg(self._child.pid, signal.SIGKILL)
         self._child.wait()
         if self._reader is not None:
-            self._reader.join(timeout=1)
+            self._reader.join(timeout=REST_S * PATIENCE)
 
     def __enter__(self) -> Self:
         return self.start()

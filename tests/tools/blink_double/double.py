@@ -12,6 +12,7 @@ from tests.tools.blink_double.accounts import Bank, BlinkAccount, LedgerTx
 from tests.tools.blink_double.graph import Graph, Invalid
 from tests.tools.blink_double.sending import Outside, Sender
 from tests.tools.blink_double.socket import Sockets
+from tests.tools.ports import free_ports
 from tests.tools.receiver import Answer, Received, Receiver, raw, reply
 
 __all__ = ["BlinkDouble", "Fault"]
@@ -48,8 +49,9 @@ class BlinkDouble:
 
         self.bodies: list[Received] = []
         self._keys: dict[str, float] = {}  # of idempotency, and when they were used
-        self._http = Receiver(default=self._answer)
-        self._ports = (0, 0)
+        http, stream = free_ports(2)
+        self._http = Receiver(default=self._answer, port=http)
+        self._ports = (http, stream)
 
     def __enter__(self) -> Self:
         self.start()
@@ -63,7 +65,6 @@ class BlinkDouble:
         self._http = Receiver(default=self._answer, port=self._ports[0])
         self._http.start()
         self.sockets.start(self._ports[1])
-        self._ports = (self._http.port, self.sockets.port)
 
     def stop(self) -> None:
         self._http.stop()
