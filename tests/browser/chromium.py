@@ -122,6 +122,7 @@ class Chromium:
         self._pages[page.session] = page
         for domain in ("Page", "Runtime", "Network", "Log"):
             page.call(f"{domain}.enable")
+        page.call("Page.setLifecycleEventsEnabled", enabled=True)
         page.set_viewport(width, height)
         return page
 
@@ -138,9 +139,10 @@ class Chromium:
         self._socket.send(json.dumps(command))
         try:
             # Not get(timeout=...): its exception is also that of a test's deadline.
-            answer.wait(CALL_TIMEOUT_S)
+            limit_s = CALL_TIMEOUT_S * PATIENCE
+            answer.wait(limit_s)
             if not answer.ready():
-                raise PageError(f"{method}: no answer in {CALL_TIMEOUT_S:g} s")
+                raise PageError(f"{method}: no answer in {limit_s:g} s")
             reply: dict[str, Any] = answer.get_nowait() or {}
         finally:
             self._waiting.pop(number, None)

@@ -5,10 +5,9 @@ Given out by tests/browser/chromium.py, which says how the browser is driven.
 
 import base64
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
-
-from gevent.event import Event
 
 from tests.tools.wait import wait_until
 
@@ -16,6 +15,14 @@ __all__ = ["DevTools", "Page", "PageError"]
 
 LOAD_TIMEOUT_S = 30.0
 WAIT_TIMEOUT_S = 15.0
+NOT_NOW = (
+    "TypeError: Cannot read prop",
+    "Execution context was destroyed",
+    "Cannot find default execution context",
+    "Cannot find context with specified id",
+    "Inspected target navigated or closed",
+)
+"""What a page answers of which a part is made anew, or that goes to another one."""
 
 
 class PageError(AssertionError):
@@ -39,7 +46,7 @@ class Page:
         self.target = target
         self.console_errors: list[str] = []  # errors logged, thrown, or of loading
         self.requested: list[str] = []  # every URL asked for, WebSockets too
-        self._loaded = Event()
+        self._loaded: set[str] = set()  # documents, by their loader's id
 
     def call(self, method: str, **params: object) -> dict[str, Any]:
         """A DevTools command to this page, for what has no method here."""
@@ -47,17 +54,17 @@ class Page:
 
     def goto(self, url: str) -> None:
         """Load a page and wait for its load event. PageError if it cannot be had."""
-        self._loaded.clear()
         answer = self.call("Page.navigate", url=url)
         if answer.get("errorText"):
             raise PageError(f"{url}: {answer['errorText']}")
-        self._await_load(url)
+        # Not any document: the one before may be done only now.
+        self._await_load(lambda: answer["loaderId"] in self._loaded, url)
 
     def reload(self) -> None:
         """Load the present page again, as a person would, and wait."""
-        self._loaded.clear()
+        before = len(self._loaded)
         self.call("Page.reload")
-        self._await_load("the page, again")
+        self._await_load(lambda: len(self._loaded) > before, "the page, again")
 
     def evaluate(self, script: str) -> Any:
         """The value of a JavaScript expression, a promise's when it is kept.
@@ -101,7 +108,7 @@ class Page:
             f" e.innerText.includes({json.dumps(text or '')}); }})()"
         )
         wait_until(
-            lambda: self.evaluate(script),
+            lambda: self._value(script),
             timeout_s,
             lambda: f"{selector} to be seen with {text!r}; the page is:\n{self.html()}",
         )
@@ -109,16 +116,16 @@ class Page:
     def wait_for_js(self, script: str, *, timeout_s: float = WAIT_TIMEOUT_S) -> Any:
         """Wait until this JavaScript expression is truthy; its value. What it reads may
         just be made anew: then it is not yet."""
+        return wait_until(lambda: self._value(script), timeout_s, script)
 
-        def value() -> Any:
-            try:
-                return self.evaluate(script)
-            except PageError as error:
-                if "TypeError: Cannot read prop" not in str(error):
-                    raise
-                return None
-
-        return wait_until(value, timeout_s, script)
+    def _value(self, script: str) -> Any:
+        """Or None: the page cannot say it now."""
+        try:
+            return self.evaluate(script)
+        except PageError as error:
+            if not any(one in str(error) for one in NOT_NOW):
+                raise
+            return None
 
     def click(self, selector: str) -> None:
         """Press the mouse in the middle of this element, wherever it is by then."""
@@ -176,8 +183,9 @@ class Page:
 
     def take(self, method: str, params: dict[str, Any]) -> None:
         """An event of this page, from the greenlet that reads."""
-        if method == "Page.loadEventFired":
-            self._loaded.set()
+        if method == "Page.lifecycleEvent":
+            if params["name"] == "load":
+                self._loaded.add(params["loaderId"])
         elif method == "Network.requestWillBeSent":
             self.requested.append(params["request"]["url"])
         elif method == "Network.webSocketCreated":
@@ -193,9 +201,8 @@ class Page:
             entry = params["entry"]
             self.console_errors.append(f"{entry['text']} {entry.get('url', '')}")
 
-    def _await_load(self, what: str) -> None:
-        if not self._loaded.wait(LOAD_TIMEOUT_S):
-            raise PageError(f"{what}: not loaded after {LOAD_TIMEOUT_S:g} s")
+    def _await_load(self, is_loaded: Callable[[], bool], what: str) -> None:
+        wait_until(is_loaded, LOAD_TIMEOUT_S, f"{what} to be loaded")
 
 
 def thrown(details: dict[str, Any]) -> str:

@@ -27,6 +27,7 @@ from engine.runtime.clock import GeventClock
 from engine.runtime.dispatcher import GeventDispatcher
 from engine.secrets.vault import Vault
 from engine.store.sqlite.store import SqliteStore
+from tests.tools.ports import free_ports
 from tests.tools.wait import wait_until
 from transport.devchain.chain import DevChain
 from transport.outbound.webhook import WebhookSender
@@ -74,8 +75,8 @@ class Shop:
         self._app, self.live = web_parts(parts)
         self.refuse_websockets = False
         self.deaf = False  # new WebSockets open, and stay silent
-        self.server = Server(self._app, self._routes, "127.0.0.1", 0)
-        self._port = 0
+        (self._port,) = free_ports(1)
+        self.server = Server(self._app, self._routes, "127.0.0.1", self._port)
         self._numbers = itertools.count(1)
 
     def start(self) -> None:
@@ -133,7 +134,6 @@ class Shop:
 
     def close_server(self) -> None:
         """Nobody answers at its port any more."""
-        self._port = self.server.port
         self.server.stop(0.5)
 
     def open_server(self) -> None:

@@ -60,6 +60,7 @@ def test_the_example_of_the_docs_shows_a_payment_and_that_it_is_offline(
         node.chain.pay(payment.address, 1_000)
         node.chain.mine(2)
         page.do("wait_for_text", "#status", "confirmed 1000")
+        page.do("wait_for_text", "#log", "payment.confirmed")
         assert page.do("text", "#log").split()[-1] == "payment.confirmed"
         page.do("offline", True)
         page.do("wait_for_text", "#light", "offline")
