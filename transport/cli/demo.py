@@ -41,7 +41,7 @@ RATES = {"rates": "fixed:EUR=50000"}
 AMOUNT = "25.00"  # euro
 CONFIRMATIONS = 2
 STEP_S = 1.2  # slow enough to read along
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0  # where all else is slow, too
 
 Open = Callable[[str, str], Any]
 Serve = Callable[[Any, Callable[[str], None]], int]
