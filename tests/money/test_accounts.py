@@ -14,7 +14,7 @@ import pytest
 
 from engine.store.sqlite.ledger_file import open_ledger
 from tests.tools.node import PATIENCE_S, RunningNode, running_node
-from tests.tools.wait import wait_until
+from tests.tools.wait import PATIENCE, wait_until
 
 SECRET = "a secret of this test"
 
@@ -60,7 +60,7 @@ def events(node: RunningNode, payment_id: str) -> list[dict[str, Any]]:
 
 def racing(count: int, act: Callable[[int], Any]) -> list[Any]:
     tasks = [gevent.spawn(act, number) for number in range(count)]
-    gevent.joinall(tasks, timeout=60, raise_error=True)
+    gevent.joinall(tasks, timeout=60 * PATIENCE, raise_error=True)
     return [task.value for task in tasks]
 
 

@@ -13,6 +13,7 @@ from engine.mail.server import parse_server
 from engine.merchants.record import Merchant
 from tests.tools.mailserver import MailServerProcess, mail_server
 from tests.tools.node import RunningNode, running_node
+from tests.tools.wait import PATIENCE
 from transport.outbound.email import MailNode
 from transport.outbound.email_templates import read_folder
 from transport.outbound.senders import make_senders
@@ -37,7 +38,7 @@ class Office:
 
     def ask(self, payment: str, email: str, query: str = "") -> requests.Response:
         url = f"{self.node.url}/pay/{payment}/receipt{query}"
-        return requests.post(url, data={"email": email}, timeout=30)
+        return requests.post(url, data={"email": email}, timeout=30 * PATIENCE)
 
 
 def record(office: Office, name: str) -> Merchant:
@@ -79,7 +80,9 @@ def not_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 
 def test_it_comes_in_the_readers_language(office: Office) -> None:
     payment = office.paid()
-    page = requests.get(f"{office.node.url}/pay/{payment}/receipt", timeout=30).text
+    page = requests.get(
+        f"{office.node.url}/pay/{payment}/receipt", timeout=30 * PATIENCE
+    ).text
     assert 'type="email"' in page
     answer = office.ask(payment, f" {ANN} ", "?lang=de")
     assert (answer.status_code, "per E-Mail unterwegs" in answer.text) == (200, True)
@@ -123,7 +126,9 @@ def test_a_shop_that_writes_to_no_customer_mails_no_receipt(
         said = {"kind": "email", "settings": channel, "merchant": merchant}
         assert office.node.post("/v1/channels", said).status_code == 201
     payment = office.paid(merchant)
-    page = requests.get(f"{office.node.url}/pay/{payment}/receipt", timeout=30).text
+    page = requests.get(
+        f"{office.node.url}/pay/{payment}/receipt", timeout=30 * PATIENCE
+    ).text
     assert 'type="email"' not in page
     assert office.ask(payment, "nobody@home.example").status_code == 503
     assert not [m for m in office.server.mails if m.to == "nobody@home.example"]

@@ -14,7 +14,7 @@ from engine.money.rates import Policy
 from tests.lightning.lightning_node import LightningNode, lightning_node
 from tests.seeds.gateway_calls import node_with_gateways
 from tests.tools.node import RunningNode
-from tests.tools.wait import wait_until
+from tests.tools.wait import PATIENCE, wait_until
 from transport.rates.providers import FixedRates
 
 BOTH = {"methods": ["onchain", "lightning"]}
@@ -32,9 +32,9 @@ def shop() -> Iterator[LightningNode]:
 def receipt(node: RunningNode, payment: str) -> dict[str, Any]:
     """As the page's twin has it, and the page itself can be read."""
     place = f"{node.url}/pay/{payment}/receipt"
-    page = requests.get(place, headers={"Accept": "text/html"}, timeout=30)
+    page = requests.get(place, headers={"Accept": "text/html"}, timeout=30 * PATIENCE)
     assert (page.status_code, "<h1>Receipt</h1>" in page.text) == (200, True)
-    found: dict[str, Any] = requests.get(f"{place}.json", timeout=30).json()
+    found: dict[str, Any] = requests.get(f"{place}.json", timeout=30 * PATIENCE).json()
     return found
 
 
@@ -133,7 +133,7 @@ def test_one_that_came_late(shop: LightningNode) -> None:
     made = shop.node.create(amount_sat=40_000, confirmations=1, expires_in_s=1)
     shop.node.wait_for_status(made["id"], "expired")
     place = f"{shop.node.url}/pay/{made['id']}/receipt"
-    assert requests.get(place, timeout=30).status_code == 404
+    assert requests.get(place, timeout=30 * PATIENCE).status_code == 404
     shop.node.chain.pay(made["address"], 40_000)
     shop.node.chain.mine(1)
     wait_until(
@@ -142,7 +142,7 @@ def test_one_that_came_late(shop: LightningNode) -> None:
     shop.node.wait_for_status(made["id"], "confirmed")
     said = equals_the_ledger(shop.node, made["id"])
     assert (said["received_sat"], said["is_late"]) == (40_000, True)
-    page = requests.get(place, timeout=30).text
+    page = requests.get(place, timeout=30 * PATIENCE).text
     assert '<p class="state">Received after the deadline</p>' in page, "not: paid"
 
 

@@ -9,6 +9,7 @@ import requests
 
 from tests.money.test_refunds import Refunding, claim_link
 from tests.tools.node import running_node
+from tests.tools.wait import PATIENCE
 
 HOSTILE = '"><script>alert(1)</script>'
 
@@ -29,12 +30,12 @@ def opened(desk: Refunding) -> tuple[str, str, str]:
 
 
 def post(url: str, token: str, **fields: str) -> requests.Response:
-    return requests.post(url, data={"token": token, **fields}, timeout=30)
+    return requests.post(url, data={"token": token, **fields}, timeout=30 * PATIENCE)
 
 
 def test_a_payer_is_asked_shown_and_told(desk: Refunding) -> None:
     payment, url, token = opened(desk)
-    asked = requests.get(url, params={"token": token}, timeout=30)
+    asked = requests.get(url, params={"token": token}, timeout=30 * PATIENCE)
     assert asked.status_code == 200
     assert "Caf" in asked.text
     assert "&lt;Lisboa&gt;" in asked.text
@@ -49,7 +50,7 @@ def test_a_payer_is_asked_shown_and_told(desk: Refunding) -> None:
     sent = post(url, token, address=address, step="send")
     assert "Your refund will be sent" in sent.text
     assert desk.of(payment)["data"][0]["address"] == address
-    again = requests.get(url, params={"token": token}, timeout=30)
+    again = requests.get(url, params={"token": token}, timeout=30 * PATIENCE)
     assert "Your refund will be sent" in again.text
     other = post(url, token, address=desk.fresh(), step="send")
     assert address in re.sub(r"</?span>|\s", "", other.text), "it stays as it is"
@@ -57,7 +58,7 @@ def test_a_payer_is_asked_shown_and_told(desk: Refunding) -> None:
 
 def test_the_page_runs_nothing_and_stands_in_no_frame(desk: Refunding) -> None:
     _, url, token = opened(desk)
-    answer = requests.get(url, params={"token": token}, timeout=30)
+    answer = requests.get(url, params={"token": token}, timeout=30 * PATIENCE)
     policy = answer.headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy
     assert "frame-ancestors 'none'" in policy
@@ -89,7 +90,7 @@ def test_without_the_whole_link_there_is_nothing(desk: Refunding) -> None:
         (re.sub(r"ref_\w+", "ref_" + "0" * 22, url), token),
     ):  # fmt: skip
         for answer in (
-            requests.get(place, params={"token": said}, timeout=30),
+            requests.get(place, params={"token": said}, timeout=30 * PATIENCE),
             post(place, said, address=desk.fresh(), step="send"),
         ):
             assert answer.status_code == 404
@@ -101,7 +102,7 @@ def test_a_link_that_is_over_says_so(desk: Refunding) -> None:
     payment, url, token = opened(desk)
     (refund,) = desk.of(payment)["data"]
     desk.call("POST", f"/v1/payments/{payment}/refunds/{refund['id']}/cancel")
-    answer = requests.get(url, params={"token": token}, timeout=30)
+    answer = requests.get(url, params={"token": token}, timeout=30 * PATIENCE)
     assert "withdrawn" in answer.text
     assert "<form" not in answer.text
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from engine.money.rates import Policy
 from engine.payment.refund_rules import claimed
 from engine.store.writes import KeyRow
 from tests.tools.node import RunningNode, running_node
-from tests.tools.wait import wait_until
+from tests.tools.wait import PATIENCE, wait_until
 from transport.http.auth import hash_key, new_key
 from transport.rates.providers import FixedRates
 
@@ -95,7 +96,7 @@ class Refunding:
         _, token = claim_link(refund)
         path = f"{self.node.url}/v1/refunds/{refund['id']}/claim"
         body = {"token": token, "address": address}
-        return requests.post(path, json=body, timeout=30)
+        return requests.post(path, json=body, timeout=30 * PATIENCE)
 
     def fresh(self) -> str:
         """An address that is nobody's here."""
@@ -307,11 +308,15 @@ def test_a_wrong_token_is_told_nothing(desk: Refunding) -> None:
     path = f"{desk.node.url}/v1/refunds/{refund['id']}/claim"
     for token in (claim_link(other)[1], "rc_", "x" * 99, "ü"):
         body = {"token": token, "address": SEGWIT}
-        answer = requests.post(path, json=body, timeout=30)
+        answer = requests.post(path, json=body, timeout=30 * PATIENCE)
         assert (answer.status_code, answer.json()["code"]) == (404, "refund_not_found")
 
 
-def test_attempts_at_a_claim_are_limited(desk: Refunding) -> None:
+def test_attempts_at_a_claim_are_limited(
+    desk: Refunding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No time passes meanwhile, after which one more would be allowed."""
+    monkeypatch.setattr("transport.http.claims.time", SimpleNamespace(monotonic=int))
     refund = desk.made(desk.paid())
     answers = [desk.claim(refund, "nonsense") for _ in range(7)]
     assert [a.status_code for a in answers] == [422] * 6 + [429]

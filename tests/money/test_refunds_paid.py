@@ -48,6 +48,15 @@ class Paying(Refunding):
 
         return wait_until(are_paid, 20, f"{count} refunds to be paid") or []
 
+    def sent_on(self, payment: str) -> list[dict[str, Any]]:
+        """What was told of the rest that went on to its owner, once it was."""
+
+        def told() -> list[dict[str, Any]]:
+            found = self.events(payment)
+            return [e["data"] for e in found if e["type"] == "payment.forwarded"]
+
+        return wait_until(told, 10, "the rest to be told")
+
     def waits(self) -> list[str]:
         """What refunds wait for, by the alerts."""
         found = self.node.get("/v1/alerts").json()["data"]
@@ -90,13 +99,7 @@ def test_the_rest_of_a_coin_goes_on_to_its_owner_to_the_satoshi(desk: Paying) ->
     desk.made(payment, amount_sat=20_000, address=to)
     (shown,) = desk.settled(payment)
     rest = desk.arrived(shown["txid"], OWNER)
-    wait_until(
-        lambda: [e for e in desk.events(payment) if e["type"] == "payment.forwarded"],
-        10,
-        "the rest to be told",
-    )
-    forwarded = desk.events(payment)
-    (last,) = [e["data"] for e in forwarded if e["type"] == "payment.forwarded"]
+    (last,) = desk.sent_on(payment)
     assert last["swept_sat"] == 30_000
     assert rest == 30_000 - last["swept_fee_sat"]
 
@@ -116,6 +119,7 @@ def test_the_books_say_where_each_satoshi_went(desk: Paying) -> None:
     payment = desk.staying("p2wpkh")
     desk.made(payment, amount_sat=20_000, address=desk.fresh())
     desk.settled(payment)
+    desk.sent_on(payment)
     store = desk.node.gateway._store
     sums: dict[str, int] = {}
     for record in store.postings_of(payment):
@@ -133,8 +137,11 @@ def test_without_coins_it_waits_and_says_so(desk: Paying) -> None:
     payment = desk.paid(merchant="stays")
     desk.made(payment, address=desk.fresh())
 
-    (detail,) = wait_until(desk.waits, 10, "an alert") or [""]
-    assert "50000 sat" in detail
+    wait_until(
+        lambda: any("50000 sat" in detail for detail in desk.waits()),
+        10,
+        lambda: f"an alert: {desk.waits()}",
+    )
     (shown,) = desk.of(payment)["data"]
     assert shown["state"] == "pending"
     path = f"/v1/payments/{payment}/refunds/{shown['id']}/cancel"

@@ -13,7 +13,7 @@ from engine.money.rates import SET, Policy, Quote
 from engine.ports import RateAnswer
 from tests.lightning.lightning_node import lightning_node
 from tests.tools.node import RunningNode, running_node
-from tests.tools.wait import wait_until
+from tests.tools.wait import PATIENCE, wait_until
 
 SHOP = "cafe"
 
@@ -31,6 +31,12 @@ class Market:
 
 
 MARKET = Market()
+
+
+@pytest.fixture
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What follows has more time than the first, which was to be over soon."""
+    monkeypatch.setattr("transport.control.reorder.time_of", lambda _old: 3_600)
 
 
 @pytest.fixture(scope="module")
@@ -55,13 +61,15 @@ def expired(node: RunningNode, **fields: Any) -> dict[str, Any]:
 
 
 def page(node: RunningNode, payment: str) -> str:
-    return requests.get(f"{node.url}/pay/{payment}", timeout=30).text
+    return requests.get(f"{node.url}/pay/{payment}", timeout=30 * PATIENCE).text
 
 
 def reorder(node: RunningNode, payment: str, query: str = "") -> requests.Response:
     headers = {"Accept": "text/html"}
     url = f"{node.url}/pay/{payment}/reorder{query}"
-    return requests.post(url, headers=headers, timeout=30, allow_redirects=False)
+    return requests.post(
+        url, headers=headers, timeout=30 * PATIENCE, allow_redirects=False
+    )
 
 
 def successor(node: RunningNode, payment: str) -> dict[str, Any]:
@@ -70,6 +78,7 @@ def successor(node: RunningNode, payment: str) -> dict[str, Any]:
     return node.payment(answer.headers["Location"].removeprefix("../"))
 
 
+@pytest.mark.usefixtures("unhurried")
 def test_the_page_of_an_expired_payment_leads_on_to_a_new_one(
     node: RunningNode,
 ) -> None:
@@ -182,6 +191,7 @@ def test_an_order_that_another_payment_has_paid_is_not_asked_for_again(
     assert "/reorder" in page(node, own), "that was another shop's order"
 
 
+@pytest.mark.usefixtures("unhurried")
 def test_an_invoice_that_expired_is_followed_by_a_fresh_one() -> None:
     with lightning_node() as shop:
         record = {"reorder": True, "methods": ["lightning"]}

@@ -132,7 +132,11 @@ def test_a_coin_whose_transaction_nobody_shows_keeps_no_other_waiting(
         desk.ways.hidden.add(txid)
     desk.node.chain.mine(2)
     desk.waits_for(other["id"], "forwarded")
-    assert any(lost["id"] in detail for detail in desk.waits("poor"))
+    wait_until(
+        lambda: any(lost["id"] in detail for detail in desk.waits("poor")),
+        10,
+        lambda: f"an alert: {desk.waits('poor')}",
+    )
     store = desk.node.gateway._store
     assert lost["id"] in waiting(store, "poor")
 

@@ -10,7 +10,7 @@ import requests
 
 from engine.wallet.descriptor import read_descriptor
 from tests.tools.paybell import Paybell, serving
-from tests.tools.wait import wait_until
+from tests.tools.wait import PATIENCE, wait_until
 from tests.unit.engine.wallet.wallet_cases import VPUB
 
 KILLS = int(os.environ.get("PAYBELL_WALLET_KILLS", "2"))
@@ -68,7 +68,10 @@ def create(node: Paybell, shown: list[dict[str, Any]], number: int) -> None:
         while True:
             try:
                 answer = session.post(
-                    f"{node.url}/v1/payments", json=body, headers=headers, timeout=30
+                    f"{node.url}/v1/payments",
+                    json=body,
+                    headers=headers,
+                    timeout=30 * PATIENCE,
                 )
             except requests.RequestException:
                 return  # it was killed
