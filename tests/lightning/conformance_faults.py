@@ -18,7 +18,7 @@ from engine.errors.lightning import (
 )
 from engine.lightning.node import InvoiceStatus, PayoutStatus, SignOfLife
 from tests.lightning.conformance import KEY, Rig, asked, made_of, paid_hashes, read_on
-from tests.lightning.listener import STEP_S, hearing
+from tests.lightning.listener import SILENCE_S, STEP_S, hearing
 from tests.tools.wait import wait_until
 
 __all__ = ["ConformanceUnderFaults", "Fault", "FaultyRig"]
@@ -76,6 +76,8 @@ CALLS: Final[dict[str, Call]] = {
 
 class ConformanceUnderFaults:
     """See the module."""
+
+    SILENCE_S = SILENCE_S
 
     @pytest.mark.parametrize("fault", EXPECTED)
     def test_no_answer_is_ever_taken_for_a_no(
@@ -160,7 +162,7 @@ class ConformanceUnderFaults:
     def test_a_black_hole_is_found_out(self, rig: FaultyRig) -> None:
         if not rig.node.can.push:
             return
-        with hearing(rig.node, silence_s=0.5) as listener:
+        with hearing(rig.node, silence_s=self.SILENCE_S) as listener:
             listener.wait_open()
             rig.black_hole()
             assert isinstance(listener.wait_end(), NodeUnavailable)
@@ -168,7 +170,7 @@ class ConformanceUnderFaults:
     def test_it_tells_that_it_is_alive_in_time(self, rig: FaultyRig) -> None:
         if not rig.node.can.push:
             return
-        with hearing(rig.node, silence_s=1.0) as listener:
+        with hearing(rig.node, silence_s=self.SILENCE_S) as listener:
             listener.wait_open()
             wait_until(
                 lambda: listener.alive() >= 3,

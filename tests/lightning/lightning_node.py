@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from engine.lightning.account import Account
+from engine.lightning.upstream import UpstreamReport
 from tests.tools.node import RunningNode, running_node
 from tests.tools.phoenixd_double import PhoenixdDouble
 from tests.tools.wait import wait_until
@@ -50,9 +51,15 @@ class LightningNode:
         """Begin anew, by hand: all that was paid is read again."""
         if password is not None:
             self.doubles[name].password = password
+        asked_at = self.node.gateway.now()
         answer = self.node.post(f"/v1/upstreams/{name}/reconnect")
         assert answer.ok, answer.text
-        self.wait_for_state(name, "live")
+
+        def is_live_anew() -> bool:
+            report = self._report(name)
+            return report.state == "live" and report.since >= asked_at
+
+        wait_until(is_live_anew, 20, f"{name} to be live anew")
 
     def pay(self, payment: dict[str, Any], **how: Any) -> None:
         """Somebody pays the invoice of this payment (as the API shows it), and the node
@@ -77,8 +84,11 @@ class LightningNode:
         return [event["type"].removeprefix("payment.") for event in page["data"]]
 
     def _state(self, name: str) -> str:
+        return self._report(name).state
+
+    def _report(self, name: str) -> UpstreamReport:
         reports = self.node.gateway.upstreams()
-        return next(report.state for report in reports if report.name == name)
+        return next(report for report in reports if report.name == name)
 
 
 @contextmanager
@@ -95,11 +105,12 @@ def lightning_node(**options: Any) -> Iterator[LightningNode]:
                 secret=doubles[name].password,
                 merchants=(merchant,),
                 forward_to=target,
+                silence_s=60,
             )
             for name, merchant, target in _ACCOUNTS
         ]
         lightning = [
-            (account, Phoenixd(account, "regtest", deadline_s=5.0))
+            (account, Phoenixd(account, "regtest", deadline_s=60.0))
             for account in accounts
         ]
         node = stack.enter_context(running_node(**options, lightning=lightning))

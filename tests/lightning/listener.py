@@ -9,18 +9,25 @@ import gevent
 
 from engine.errors.lightning import LightningError
 from engine.lightning.node import InvoiceSeen, InvoiceStatus, LightningNode, SignOfLife
-from tests.tools.wait import wait_until
+from tests.tools.wait import PATIENCE, wait_until
 
-__all__ = ["STEP_S", "KeepingListener", "hearing"]
+__all__ = ["NEVER_S", "SILENCE_S", "STEP_S", "KeepingListener", "hearing"]
 
 STEP_S: Final = 10.0
+
+NEVER_S: Final = 30.0
+"""A silence that no busy machine keeps by itself."""
+
+SILENCE_S: Final = 5.0
+"""For who waits for it, or for the signs of life in it, which are three. Shorter ones
+are kept by a process that has no turn."""
 
 
 @dataclass
 class KeepingListener:
     """A listener that keeps all, and how the connection ended."""
 
-    silence_s: float = 5.0
+    silence_s: float = NEVER_S
     words: list[SignOfLife] = field(default_factory=list)
     invoices: list[InvoiceSeen] = field(default_factory=list)
     error: LightningError | None = None
@@ -59,7 +66,9 @@ class KeepingListener:
 
 
 @contextmanager
-def hearing(node: LightningNode, silence_s: float = 5.0) -> Iterator[KeepingListener]:
+def hearing(
+    node: LightningNode, silence_s: float = NEVER_S
+) -> Iterator[KeepingListener]:
     """A held connection. It is let go at the end, and then it must return."""
     listener = KeepingListener(silence_s)
 
@@ -76,5 +85,5 @@ def hearing(node: LightningNode, silence_s: float = 5.0) -> Iterator[KeepingList
         yield listener
     finally:
         listener.leaves = True
-        holding.join(30)
+        holding.join(30 * PATIENCE)
         assert holding.dead, "it holds on although nobody listens"

@@ -14,6 +14,7 @@ from typing import Any
 import gevent
 from standardwebhooks.webhooks import Webhook
 
+from engine.errors.lightning import NodeUnavailable
 from engine.lightning.node import PayoutStatus
 from tests.lightning.electrum_rig import adapter
 from tests.node.followers import Follower, SocketioFollower, SseFollower, WsFollower
@@ -135,10 +136,13 @@ class World:
 
     def pay(self, order: Order) -> None:
         """As a wallet does that does not give up. Whether it has paid says its node."""
-        while not self.has_paid(order):
+        while True:
             try:
+                if self.has_paid(order):
+                    break
                 self.network.payer.pay(order.bolt11)
-            except ElectrumError:  # the shop is away; or this is on its way
+            # The shop is away; or this is on its way; or it has no time for us.
+            except (ElectrumError, NodeUnavailable):
                 gevent.sleep(0.2)
         order.paid_at_s = time.monotonic()
 

@@ -17,7 +17,7 @@ from transport.lightning import blink, blink_graphql
 from transport.lightning.blink import Blink
 
 SHORT_S = 0.3
-REACHED_S = 3.0
+REACHED_S = 10.0
 """On a machine that is busy, too, what is asked is there before nobody waits for it."""
 
 FAULTS: dict[Fault, Answer] = {

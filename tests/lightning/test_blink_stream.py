@@ -8,7 +8,7 @@ from engine.errors.lightning import NodeGarbage, NodeRefused, NodeUnavailable
 from engine.lightning.node import SignOfLife
 from tests.lightning.blink_stage import ask_for, blink_node, new_key
 from tests.lightning.broken_off import places
-from tests.lightning.listener import hearing
+from tests.lightning.listener import SILENCE_S, hearing
 from tests.tools.blink_double import BlinkAccount, BlinkDouble
 from tests.tools.wait import wait_until
 from transport.lightning.blink import Blink
@@ -35,9 +35,9 @@ def test_it_opens_stays_alive_and_tells_what_is_paid(
 ) -> None:
     made = ask_for(node, 21)
     asked = len(double.asked)
-    with hearing(node, silence_s=0.6) as listener:
+    with hearing(node, silence_s=SILENCE_S) as listener:
         listener.wait_open()
-        wait_until(lambda: listener.alive() > 5, 5, "signs of life")
+        wait_until(lambda: listener.alive() > 5, 10, "signs of life")
         double.pay_from_outside(made.payment_hash)
         listener.wait_paid(made.payment_hash)
     assert listener.error is None
@@ -51,13 +51,13 @@ def test_a_receipt_within_blink_is_told_to_who_gets_it_and_to_nobody_else(
 ) -> None:
     shop = blink_node(double, double.account("shop"))
     made = ask_for(shop, 21)
-    with hearing(node) as sender, hearing(shop) as listener:
+    with hearing(node, SILENCE_S) as sender, hearing(shop) as listener:
         sender.wait_open()
         listener.wait_open()
         node.pay(made.bolt11, max_fee_msat=0, key=new_key())
         listener.wait_paid(made.payment_hash)
         before = len(sender.words)
-        wait_until(lambda: len(sender.words) > before + 1, 5, "a sign of life")
+        wait_until(lambda: len(sender.words) > before + 1, 10, "a sign of life")
     assert sender.invoices == []
 
 
@@ -94,14 +94,14 @@ def test_without_a_price_it_opens_all_the_same(
 ) -> None:
     monkeypatch.setattr("transport.lightning.blink_stream.PATIENCE_S", 0.3)
     double.sockets.prices = False
-    with hearing(node, silence_s=0.6) as listener:
+    with hearing(node, silence_s=SILENCE_S) as listener:
         listener.wait_open()
 
 
 def test_a_black_hole_is_found_within_the_silence_that_is_allowed(
     node: Blink, double: BlinkDouble, till: BlinkAccount
 ) -> None:
-    with hearing(node, silence_s=0.6) as listener:
+    with hearing(node, silence_s=SILENCE_S) as listener:
         listener.wait_open()
         double.sockets.open(till)[0].black_hole = True
         error = listener.wait_end()
@@ -138,9 +138,11 @@ def test_a_connection_may_break_after_any_byte(
 ) -> None:
     """Whatever was told until then was told, whole, or not at all."""
     made = ask_for(node, 21)
-    with hearing(node) as listener:
+    with hearing(node, SILENCE_S) as listener:
         listener.wait_open()
-        wait_until(lambda: len(listener.words) > 3, 5, "both prices, and signs of life")
+        wait_until(
+            lambda: len(listener.words) > 3, 10, "both prices, and signs of life"
+        )
         opened = double.sockets.open(till)[0].sent
         double.pay_from_outside(made.payment_hash)
         listener.wait_paid(made.payment_hash)

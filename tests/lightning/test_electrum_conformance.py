@@ -19,6 +19,7 @@ from transport.devnet.network import LightningNetwork
 
 class TestElectrum(Conformance, ConformanceUnderFaults):
     CAN = Can(push=True, description_hash=False, amountless=True, pay=True)
+    SILENCE_S = 15.0  # a real one may take its time for an answer
 
     @pytest.fixture
     def rig(self, network: LightningNetwork) -> Iterator[ElectrumRig]:

@@ -32,6 +32,7 @@ def shop() -> Iterator[LightningNode]:
 def _as_it_was(shop: LightningNode) -> Iterator[None]:
     yield
     shop.phoenixd.server.answer = shop.phoenixd.answer
+    shop.phoenixd.inbound_msat, shop.phoenixd.fee_credit_msat = 2_000_000_000, 0
 
 
 def test_an_invoice_is_made_shown_paid_and_told(shop: LightningNode) -> None:

@@ -88,7 +88,7 @@ def test_a_node_that_refuses_us_is_told_to_the_wallet_without_its_words(
             wallet.pay(found, 10_000)
         assert "till" not in str(refused.value)
     finally:
-        shop.phoenixd.password = password
+        shop.reconnect("purse", password)  # it may have been asked meanwhile
     wallet.pay(found, 10_000)
 
 

@@ -27,8 +27,10 @@ from tests.tools.fake_upstream import (
 from transport.lightning.http import NodeHttp, NodeRequest, decode, text_of
 
 SECRET = "very-secret"
-GET = NodeRequest(path=f"/payments/{SECRET}?token={SECRET}", label="payments")
-POST = NodeRequest(path="/payinvoice", body=b"invoice=lnbc")
+GET = NodeRequest(
+    path=f"/payments/{SECRET}?token={SECRET}", label="payments", deadline_s=60
+)
+POST = NodeRequest(path="/payinvoice", body=b"invoice=lnbc", deadline_s=60)
 SHORT = NodeRequest(path="/slow", deadline_s=0.3, max_bytes=100_000)
 PATIENT = NodeRequest(path="/slow", deadline_s=60, max_bytes=100_000)
 
@@ -116,7 +118,8 @@ def test_several_greenlets_may_ask_at_once() -> None:
     with Upstream(lambda request: text(request.path)) as up:
         http = client(up)
         paths = [f"/{number}" for number in range(20)]
-        asking = [gevent.spawn(http.ask, NodeRequest(path=path)) for path in paths]
+        wanted = [NodeRequest(path=path, deadline_s=60) for path in paths]
+        asking = [gevent.spawn(http.ask, one) for one in wanted]
         gevent.joinall(asking)
         assert [job.get().body.decode() for job in asking] == paths
 

@@ -276,12 +276,12 @@ def test_the_password_for_limited_access_makes_invoices_and_pays_none(
 
 
 def test_what_it_paid_before_and_what_is_under_way(double: PhoenixdDouble) -> None:
-    node = phoenixd_at(double, pay_deadline_s=0.3)
+    hurried, node = phoenixd_at(double, pay_deadline_s=0.3), phoenixd_at(double)
     bolt11, payment_hash = double.bill(1_000_000)
     double.hold_payments = True
     while not double.outgoing:  # where all is slow, a try can end before it came there
         with pytest.raises(NodeUnavailable):
-            node.pay(bolt11, max_fee_msat=10_000, key=KEY)
+            hurried.pay(bolt11, max_fee_msat=10_000, key=KEY)
     assert node.payout(payment_hash).status is PayoutStatus.PENDING
     again = node.pay(bolt11, max_fee_msat=10_000, key=KEY)
     assert again.status is PayoutStatus.PENDING

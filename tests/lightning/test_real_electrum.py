@@ -165,15 +165,26 @@ def test_invoices_that_cannot_be_paid_are_refused_with_a_reason(
 def test_what_can_be_spent_and_received_is_what_the_channel_holds(
     network: LightningNetwork, shop: Electrum, payer: Electrum
 ) -> None:
+    def told() -> tuple[list[int | None], list[int | None]]:
+        """What the channel says, and the two adapters."""
+        [channel] = network.shop.rpc("list_channels")
+        mine = channel["local_balance"] - channel["local_reserve"]
+        other = channel["remote_balance"] - channel["remote_reserve"]
+        balance = shop.balance()
+        found = [balance.spendable_msat, balance.receivable_msat]
+        return (
+            [mine * 1_000, other * 1_000, mine * 1_000],
+            [*found, payer.balance().receivable_msat],
+        )
+
+    def agree() -> bool:  # soon: what was paid before may still be on its way
+        said, found = told()
+        return said == found
+
+    wait_until(agree, PATIENCE_S, lambda: str(told()))
     [channel] = network.shop.rpc("list_channels")
-    mine, other = channel["local_balance"], channel["remote_balance"]
-    reserve = channel["local_reserve"]
-    balance = shop.balance()
-    assert balance.spendable_msat == (mine - reserve) * 1_000
-    assert balance.receivable_msat == (other - channel["remote_reserve"]) * 1_000
-    assert payer.balance().receivable_msat == balance.spendable_msat
     with pytest.raises(ElectrumError):
-        network.payer.pay(network.shop.invoice(other + 1))
+        network.payer.pay(network.shop.invoice(channel["remote_balance"] + 1))
 
 
 def test_a_wrong_password_is_a_refusal_and_stands_in_no_error(

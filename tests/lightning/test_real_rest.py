@@ -4,7 +4,7 @@ import requests
 
 from tests.lightning.electrum_rig import account
 from tests.tools.node import running_node
-from tests.tools.wait import wait_until
+from tests.tools.wait import PATIENCE, wait_until
 from transport.devnet.network import LightningNetwork
 from transport.lightning.electrum import Electrum
 
@@ -29,7 +29,9 @@ def test_a_real_node_makes_the_invoice_for_the_rest_and_takes_it(
         wait_until(
             lambda: (
                 'id="pay-rest"'
-                in requests.get(f"{node.url}/pay/{made['id']}", timeout=30).text
+                in requests.get(
+                    f"{node.url}/pay/{made['id']}", timeout=30 * PATIENCE
+                ).text
             ),
             20,
             "it to be offered",

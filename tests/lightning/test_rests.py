@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import bolt11
@@ -15,7 +16,7 @@ from tests.lightning.lightning_node import LightningNode, lightning_node
 from tests.tools.fake_upstream import text
 from tests.tools.paybell import serving
 from tests.tools.phoenixd_double import PhoenixdDouble
-from tests.tools.wait import wait_until
+from tests.tools.wait import PATIENCE, wait_until
 from transport.control.rests import PER_MINUTE
 
 BOTH: dict[str, Any] = {"methods": ["onchain", "lightning"], "amount_sat": 5_000}
@@ -46,7 +47,9 @@ def ask(
 ) -> requests.Response:
     url = f"{shop.node.url}/pay/{payment['id']}/rest"
     headers = {"Accept": accept}
-    return requests.post(url, headers=headers, timeout=30, allow_redirects=False)
+    return requests.post(
+        url, headers=headers, timeout=30 * PATIENCE, allow_redirects=False
+    )
 
 
 def rest(shop: LightningNode, payment: dict[str, Any]) -> dict[str, Any]:
@@ -66,7 +69,8 @@ def paid(shop: LightningNode, payment: dict[str, Any], payment_hash: str) -> Non
 
 
 def page(shop: LightningNode, payment: dict[str, Any]) -> str:
-    return requests.get(f"{shop.node.url}/pay/{payment['id']}", timeout=30).text
+    url = f"{shop.node.url}/pay/{payment['id']}"
+    return requests.get(url, timeout=30 * PATIENCE).text
 
 
 def test_an_invoice_for_the_rest_completes_the_payment(shop: LightningNode) -> None:
@@ -93,7 +97,8 @@ def test_an_invoice_for_the_rest_completes_the_payment(shop: LightningNode) -> N
         "confirming",
         "confirmed",
     ]
-    receipt = requests.get(f"{shop.node.url}/pay/{made['id']}/receipt", timeout=30).text
+    url = f"{shop.node.url}/pay/{made['id']}/receipt"
+    receipt = requests.get(url, timeout=30 * PATIENCE).text
     assert found["payment_hash"] in receipt
     assert end["tx_hash"] in receipt
     books = shop.node.get(f"/v1/payments/{made['id']}/events").json()["data"]
@@ -251,7 +256,11 @@ def test_a_node_that_makes_none_leaves_the_payment_as_it_is(
     assert rest(shop, made)["amount_msat"] == FEE * 1000
 
 
-def test_a_stranger_who_asks_too_often_waits(shop: LightningNode) -> None:
+def test_a_stranger_who_asks_too_often_waits(
+    shop: LightningNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No time passes meanwhile, after which one more would be allowed."""
+    monkeypatch.setattr("transport.control.rests.time", SimpleNamespace(monotonic=int))
     shorts = [short(shop, FEE + n) for n in range(PER_MINUTE + 1)]
     codes = [ask(shop, one).status_code for one in shorts]
     assert codes == [303] * PER_MINUTE + [429]

@@ -16,6 +16,7 @@ from standardwebhooks.webhooks import Webhook
 
 from engine.lightning.account import Account
 from tests.tools.node import RunningNode, running_node
+from tests.tools.wait import PATIENCE
 from transport.inbound.svix import BODY_BYTES, paid_hash
 from transport.outbound.webhook import new_secret
 from transport.server.limits import CallLimits
@@ -79,7 +80,7 @@ class Stage:
             signed[name.replace("_", "-")] = value or ""
         url = f"{self.node.url}/webhook/lightning/{account}"
         return self.node.session.post(
-            url, data=raw.encode(), headers=signed, timeout=30
+            url, data=raw.encode(), headers=signed, timeout=30 * PATIENCE
         )
 
 
@@ -219,7 +220,9 @@ def test_a_flood_is_held_up_by_the_address_it_comes_from() -> None:
 
 def test_without_any_secret_there_is_no_such_route() -> None:
     with running_node(web={"accounts": {}}) as node:
-        answered = node.session.post(f"{node.url}/webhook/lightning/till", timeout=30)
+        answered = node.session.post(
+            f"{node.url}/webhook/lightning/till", timeout=30 * PATIENCE
+        )
         assert answered.status_code == 404
         assert "/webhook/lightning/{account}" not in node.get("/openapi.json").text
 
