@@ -1,6 +1,9 @@
 """A page of the salon of S4 over a plain WebSocket: what it says and hears."""
 
+import time
 from typing import Any
+
+import pytest
 
 from tests.tools.node import RunningNode
 from tests.tools.wsclient import WsClient, connect
@@ -8,6 +11,8 @@ from tests.tools.wsclient import WsClient, connect
 __all__ = [
     "SALON",
     "SUBSCRIBE",
+    "end_of_tokens",
+    "ends_soon",
     "in_order",
     "page",
     "pay",
@@ -52,6 +57,18 @@ def pay(node: RunningNode, payment: dict[str, Any]) -> None:
 def told(client: WsClient) -> tuple[dict[str, Any], dict[str, Any]]:
     """The two messages of a completion."""
     return client.recv_json(), client.recv_json()
+
+
+def ends_soon() -> float:
+    """The `exp` of a token that is over already, but for the leeway of half a minute:
+    time enough to connect with it, on a busy machine too."""
+    return time.time() - 1
+
+
+def end_of_tokens(node: RunningNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of `ends_soon` are over, for streams that they have opened."""
+    leases, now = node.live.salon.leases, node.gateway.now
+    monkeypatch.setattr(leases, "_now", lambda: now() + 30_000)
 
 
 def held(node: RunningNode) -> int:

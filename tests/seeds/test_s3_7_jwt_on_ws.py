@@ -1,12 +1,12 @@
 """S3.7: a token of the shop's site (JWT) on `/ws`, as a page that has one would."""
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from tests.seeds.salon_page import end_of_tokens, ends_soon
 from tests.tools.node import RunningNode, running_node
 from tests.tools.site_token import SECRET, claims, ed25519, pem, token
 from tests.tools.site_token import compact as signed
@@ -175,13 +175,14 @@ def test_s3_7_a_wrong_token_is_refused_where_none_is_needed(node: RunningNode) -
 
 @pytest.mark.parametrize("where", ["url", "message"])
 def test_s3_7_the_socket_ends_when_its_token_does(
-    node: RunningNode, where: str
+    node: RunningNode, where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    soon = jwt(exp=time.time() - 29)  # half a minute is the leeway
+    soon = jwt(exp=ends_soon())
     client = page(node, token=soon) if where == "url" else page(node)
     if where == "message":
         say(client, type="identify", externalId="jwt-end", token=jwt())
         say(client, type="identify", externalId="jwt-end-2", token=soon)
+    end_of_tokens(node, monkeypatch)
     with pytest.raises(Closed) as closed:
         client.recv()
     assert (closed.value.code, closed.value.reason) == (1_008, "the token has expired")
