@@ -71,9 +71,14 @@ def hash_of(payment: dict[str, Any]) -> str:
 
 @contextmanager
 def blink_shop(
-    folder: Path, *options: str, forward_to: str = "", **tables: Any
+    folder: Path,
+    *options: str,
+    forward_to: str = "",
+    silence_s: int = 30,
+    **tables: Any,
 ) -> Iterator[BlinkShop]:
-    """`tables`: further lines of an account's table, by its name."""
+    """`tables`: further lines of an account's table, by its name. `silence_s`: so long
+    that a busy machine is no dead connection."""
     with BlinkDouble() as double:
         till = double.account("till", sat=500, usd_cents=777_777)
         user = double.account("user", sat=70)
@@ -85,7 +90,7 @@ def blink_shop(
                 f'url = "{double.url}"',
                 f'stream_url = "{double.stream_url}"',
                 f'secret = "{account.key}"',
-                "silence_s = 2",
+                f"silence_s = {silence_s}",
                 *tables.get(account.name, ()),
             ]
             if account is till:

@@ -9,7 +9,7 @@ import requests
 
 from tests.tools.paybell import Paybell, serving
 from tests.tools.phoenixd_double import PhoenixdDouble
-from tests.tools.wait import wait_until
+from tests.tools.wait import PATIENCE, wait_until
 
 __all__ = ["STEP_S", "Shop", "phoenixd_shop"]
 
@@ -41,8 +41,10 @@ class Shop:
         """As the document's page asks for one: JSON, whatever the header says."""
         url = self.node.url + "/api/invoice"
         if isinstance(body, bytes):
-            return requests.post(url, data=body, headers=headers, timeout=STEP_S)
-        return requests.post(url, json=body, headers=headers, timeout=STEP_S)
+            return requests.post(
+                url, data=body, headers=headers, timeout=STEP_S * PATIENCE
+            )
+        return requests.post(url, json=body, headers=headers, timeout=STEP_S * PATIENCE)
 
     def made(self, order: str, amount_sat: int = 50_000, **more: Any) -> dict[str, Any]:
         answer = self.invoice({"amountSat": amount_sat, "externalId": order, **more})
@@ -72,9 +74,10 @@ def phoenixd_shop(
     *arguments: str,
     secret: str | None = None,
     poll_s: int = 3_600,
-    silence_s: int = 10,
+    silence_s: int = 60,
 ) -> Iterator[Shop]:
-    """It is told by push alone, unless `poll_s` says how often it looks."""
+    """It is told by push alone, unless `poll_s` says how often it looks. `silence_s`:
+    so long that a busy machine is no dead connection."""
     with PhoenixdDouble() as phoenixd:
         text = CONFIG.format(
             url=phoenixd.url,
