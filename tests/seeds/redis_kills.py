@@ -89,7 +89,9 @@ def _one_life(node: Paybell, redis: RedisServer, life: str, random: Random) -> s
     entries: dict[str, str] = {}  # ids of entries, and their invoices
     calls = gevent.spawn(_call, node, life, answered)
     adds = gevent.spawn(_add, redis, life, entries)
-    gevent.sleep(random.uniform(0.05, 0.5))
+    # Else a busy machine would be killed before it did anything.
+    wait_until(lambda: answered, 30, "a first answer")
+    gevent.sleep(random.uniform(0.0, 0.5))
     is_flushed = random.random() < 0.5
     acked = _acknowledged(redis, entries) if is_flushed else set[str]()
     if is_flushed:

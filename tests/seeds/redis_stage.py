@@ -47,13 +47,14 @@ class StreamStage:
         self.stage.run()
 
     def channel(self, name: str = "ch_1", **settings: Any) -> None:
-        """Made, or changed. Its attempts have little patience."""
+        """Made, or changed. An attempt waits as long as a busy machine takes: the clock
+        here is simulated, so nothing tries again by itself."""
         given = {"url": self.redis.url, "stream": STREAM, "maxlen": 1_000} | settings
         channel = Channel(
             id=name,
             kind="redis",
             created_at=T0,
-            timeout_s=2.0,
+            timeout_s=60.0,
             **kept_settings(KINDS["redis"], given, VAULT, name),
         )
         self.stage.append(Write(rows=(channel_row(channel),)))

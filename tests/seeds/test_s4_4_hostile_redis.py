@@ -35,7 +35,7 @@ WIRE = (
 )
 
 
-def endpoint(url: str, timeout_s: float = 5.0, **settings: Any) -> Endpoint:
+def endpoint(url: str, timeout_s: float = 60.0, **settings: Any) -> Endpoint:
     return Endpoint(
         kind="redis",
         channel="ch_1",
@@ -49,7 +49,7 @@ def plan(*offsets: int, expected: EntryId = EMPTY) -> Plan:
     return Plan(expected, tuple(told))
 
 
-def tell(url: str, timeout_s: float = 5.0, **settings: Any) -> Told:
+def tell(url: str, timeout_s: float = 60.0, **settings: Any) -> Told:
     sender = RedisStreamSender(Lookups(), allow_private=True)
     try:
         return sender.tell(endpoint(url, timeout_s, **settings), plan(1, 2), (0, 7))
@@ -123,12 +123,13 @@ def pause(redis: RedisServer) -> None:
 
 def sleep(redis: RedisServer) -> None:
     """For longer than it is asked here; nobody waits until it wakes."""
-    gevent.spawn(redis.client().execute_command, "DEBUG", "SLEEP", "20")
+    gevent.spawn(redis.client().execute_command, "DEBUG", "SLEEP", "300")
     wait_until(lambda: not answers(redis), 20, "it to sleep")
 
 
 def answers(redis: RedisServer) -> bool:
-    with socket.create_connection(("127.0.0.1", redis.port), timeout=0.2) as sock:
+    """In the time that a Redis may take that only waits for its turn."""
+    with socket.create_connection(("127.0.0.1", redis.port), timeout=3.0) as sock:
         sock.sendall(b"PING\r\n")
         try:
             return bool(sock.recv(1))

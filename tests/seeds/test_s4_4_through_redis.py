@@ -125,8 +125,8 @@ def test_s4_4_who_may_write_to_redis_is_not_believed_for_that(
     assert reasons == ["unauthorized", "unauthorized", "gateway_not_found"]
     found = node.get("/v1/payments?external_id=inv-4").json()["data"]
     assert found == []
-    metrics = node.get("/metrics").text
-    assert "paybell_redis_in_dead_total 3.0" in metrics
+    metric = "paybell_redis_in_dead_total 3.0"
+    wait_until(lambda: metric in node.get("/metrics").text, 10, metric)
 
 
 @pytest.mark.timeout_s(60 + 15 * KILLS)
