@@ -2,11 +2,13 @@
 of their routes, as an operator starts it, and a browser."""
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 
 from tests.browser.chromium import Chromium, browser
 from tests.tools.paybell import Paybell, serving
+from transport.seeds import admission
 
 SEEDS = ("--seed", "paybutton=default", "--seed", "phoenixd=default")
 
@@ -18,6 +20,14 @@ def seeded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Paybell]:
     more = "--seed-calls-per-minute", "1000", "--broadcasts-per-minute", "1000"
     with serving(folder, *SEEDS, *more) as node:
         yield node
+
+
+@pytest.fixture
+def minute_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What strangers may call in a minute does not grow, however long their calls take
+    on a busy machine."""
+    clock = SimpleNamespace(monotonic=lambda: 0.0)
+    monkeypatch.setattr(admission, "time", clock)
 
 
 @pytest.fixture(scope="session")

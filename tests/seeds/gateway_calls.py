@@ -19,10 +19,12 @@ from engine.merchants.gateway_mapping import GatewayMapping
 from engine.merchants.record import Limits, MerchantSettings
 from engine.merchants.rules import replaced
 from tests.tools.node import RunningNode, running_node
+from tests.tools.wait import PATIENCE
 from transport.server.limits import CallLimits
 
 __all__ = ["PAYABLE", "STRIPE", "Calls", "node_with_gateways"]
 
+ANSWER_S = 30 * PATIENCE
 SECRETS = {"salon": "the-salons-secret", "cafe": "the-cafes-secret"}
 
 PAYABLE: dict[str, Any] = {
@@ -125,7 +127,7 @@ class Calls:
             self.node.url + path,
             data=body,
             headers={"X-Signature": signature},
-            timeout=30,
+            timeout=ANSWER_S,
         )
 
     def stripe(
@@ -146,7 +148,7 @@ class Calls:
             f"{self.node.url}/webhook/stripe",
             data=body,
             headers={"Stripe-Signature": f"t={stamp},v1={made},v0=00"},
-            timeout=30,
+            timeout=ANSWER_S,
         )
 
     def payment(self, invoice: str, merchant: str = "salon") -> dict[str, Any]:

@@ -33,7 +33,7 @@ class Desk:
         *,
         customers: dict[str, str] | None = None,
         mails_per_hour: int = 1_000,
-        timeout_s: float = 10.0,
+        timeout_s: float = 60.0,
         **options: Any,
     ) -> None:
         self.customers = customers or {}

@@ -7,6 +7,7 @@ import requests
 
 from tests.tools.node import RunningNode
 from tests.tools.paybell import Paybell
+from tests.tools.wait import PATIENCE
 from tests.tools.wsclient import WsClient, connect
 
 __all__ = ["FORM", "STEP_S", "at", "made", "post", "watch"]
@@ -24,7 +25,7 @@ STEP_S = 15.0
 
 def post(url: str, body: Any, kind: str | None = None, **more: str) -> Any:
     headers = {"Content-Type": kind, **more}
-    return requests.post(url, data=body, headers=headers, timeout=STEP_S)
+    return requests.post(url, data=body, headers=headers, timeout=STEP_S * PATIENCE)
 
 
 def made(node: Paybell | RunningNode, path: str = "/payment", **more: str) -> Any:

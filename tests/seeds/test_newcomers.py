@@ -10,6 +10,7 @@ from tests.browser.chromium import Chromium
 from tests.seeds.pages import opened
 from tests.tools.node import RunningNode, running_node
 from tests.tools.paybell import Paybell
+from tests.tools.wait import PATIENCE
 from tests.tools.wsclient import connect
 
 LOCAL = [
@@ -69,7 +70,7 @@ def test_elsewhere_the_refusal_names_the_setting(
     assert client.problem["limit"] == "allowed_origins"
     url = f"{elsewhere.url}/events/balance/{address}"
     with requests.get(
-        url, headers={"Origin": origin}, stream=True, timeout=STEP_S
+        url, headers={"Origin": origin}, stream=True, timeout=STEP_S * PATIENCE
     ) as stream:
         assert "Access-Control-Allow-Origin" not in stream.headers
 

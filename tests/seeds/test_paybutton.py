@@ -20,7 +20,7 @@ from tests.tools import children
 from tests.tools.node import RunningNode, running_node
 from tests.tools.paybell import Paybell
 from tests.tools.sseclient import SseClient
-from tests.tools.wait import wait_until
+from tests.tools.wait import PATIENCE, wait_until
 from tests.tools.wsclient import connect
 from transport.seeds.admission import SeedLimits
 
@@ -104,7 +104,9 @@ def test_s1_1_a_form_in_parts_is_what_browsers_make_of_form_data(
     node: RunningNode,
 ) -> None:
     parts = {name: (None, value) for name, value in FORM.items()}
-    answer = requests.post(node.url + "/payment", files=parts, timeout=STEP_S)
+    answer = requests.post(
+        node.url + "/payment", files=parts, timeout=STEP_S * PATIENCE
+    )
     assert answer.status_code == 200, answer.text
     assert answer.json()["name"] == "Ann"
 
@@ -175,6 +177,7 @@ def test_s1_1_who_names_the_address_must_have_a_key(node: RunningNode) -> None:
     assert again.status_code == 409
 
 
+@pytest.mark.usefixtures("minute_stands")
 def test_s1_1_strangers_are_limited_by_settings_that_the_refusal_names() -> None:
     limits = SeedLimits(per_minute=2, per_hour=3)
     web = {"seeds": {"paybutton": "default"}, "seed_limits": limits}
@@ -288,7 +291,7 @@ def test_s1_3_the_documents_curl_line(seeded: Paybell) -> None:
             capture_output=True,
             text=True,
             check=True,
-            timeout=STEP_S,
+            timeout=STEP_S * PATIENCE,
         )
         assert json.loads(done.stdout) == {"status": "noted", "payment_id": None}
     (payment,) = seeded.get(f"/v1/payments?address={address}").json()["data"]
@@ -370,7 +373,7 @@ def test_a_page_of_an_allowed_site_may_call_and_read_the_answer() -> None:
     with running_node(web=web) as node:
         url, allow = node.url + "/payment-fast", "Access-Control-Allow-Origin"
         asked = {"Origin": "https://lamps.example"}
-        before = requests.options(url, headers=asked, timeout=STEP_S)
+        before = requests.options(url, headers=asked, timeout=STEP_S * PATIENCE)
         assert before.status_code == 204
         assert before.headers[allow] == "https://lamps.example"
         assert "Content-Type" in before.headers["Access-Control-Allow-Headers"]

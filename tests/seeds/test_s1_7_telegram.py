@@ -252,6 +252,11 @@ def test_a_text_that_telegram_will_never_take_holds_nothing_back(
     (message,) = telegram.wait_for("7", 1)
     assert message.headline == "Payment confirmed"
     assert "Not told before: events 2 of this payment" in message.text
+    wait_until(
+        lambda: outcomes(node, channel) == ["refused", "delivered"],
+        5,
+        lambda: f"both attempts, {outcomes(node, channel)}",
+    )
     path = f"/v1/payments/{payment['id']}/redeliver"
     assert node.post(path, {"channel_id": channel["id"]}).json()["requeued"] == 2
     telegram.wait_for("7", 3)

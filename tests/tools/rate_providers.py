@@ -85,7 +85,7 @@ class RateServer:
     def url(self, name: str) -> str:
         return self._receiver.url(f"/{name}")
 
-    def provider(self, name: str, deadline_s: float = 5.0) -> HttpProvider:
+    def provider(self, name: str, deadline_s: float = 60.0) -> HttpProvider:
         return HttpProvider(DIALECTS[name], self.url(name), deadline_s)
 
     def say(self, name: str, answer: Answer) -> None:
