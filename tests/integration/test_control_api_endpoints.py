@@ -12,6 +12,7 @@ from standardwebhooks import Webhook
 from tests.tools.certificates import self_signed
 from tests.tools.node import RunningNode, running_node
 from tests.tools.receiver import Receiver, hang, reply
+from tests.tools.wait import wait_until
 from transport.control import deliveries
 from transport.outbound.webhook import new_secret
 
@@ -86,7 +87,10 @@ def test_what_is_no_certificate_is_refused(node: RunningNode, pem: object) -> No
     assert [e["path"] for e in response.json()["errors"]] == ["/ca_pem"]
 
 
-def test_tests_of_one_merchant_are_limited_and_anothers_are_not() -> None:
+def test_tests_of_one_merchant_are_limited_and_anothers_are_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(deliveries, "TESTS_PER_S", 0.001)  # none while this takes
     with running_node() as node, Receiver() as shop:
         mine, other = (
             node.post(CHANNELS, {"url": shop.url(), "merchant": merchant}).json()
@@ -107,7 +111,8 @@ def test_tests_of_one_merchant_are_limited_and_anothers_are_not() -> None:
 
 def test_a_merchant_waits_for_few_endpoints_at_one_time() -> None:
     with running_node() as node, Receiver(default=hang()) as shop:
-        channel = node.post(CHANNELS, {"url": shop.url()}).json()
+        asked = {"url": shop.url(), "timeout_s": 30}
+        channel = node.post(CHANNELS, asked).json()
         place = f"{CHANNELS}/{channel['id']}/test"
         key = {"Authorization": f"Bearer {node.api_key}"}
         waiting = [
@@ -147,8 +152,12 @@ def test_a_shop_that_refuses_one_event_hears_the_rest_and_what_it_was_not_told(
         (1, None), (1, None), (2, [1]),
     ]  # fmt: skip
     assert all("skipped" not in each for each in told[3:])
-    log = node.get(f"{CHANNELS}/{channel['id']}/deliveries").json()["data"]
-    assert {(entry["seq"], entry["status"]) for entry in log} >= {(1, 400), (1, 422)}
+
+    def logged() -> bool:
+        log = node.get(f"{CHANNELS}/{channel['id']}/deliveries").json()["data"]
+        return {(e["seq"], e["status"]) for e in log} >= {(1, 400), (1, 422)}
+
+    wait_until(logged, 10, "both refusals in the log")
     missed = node.get(f"/v1/payments/{payment['id']}/events?after=0").json()["data"]
     assert txid in {event["txid"] for event in missed}
     assert missed[0]["id"] == told[0]["data"]["id"]

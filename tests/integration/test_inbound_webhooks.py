@@ -302,7 +302,7 @@ def test_without_a_secret_in_the_configuration_there_is_no_such_route(
 
 
 def test_who_calls_too_often_is_told_when_to_come_again(tmp_path: Path) -> None:
-    limits = CallLimits(rate_per_s=0.5, burst=2)
+    limits = CallLimits(rate_per_s=0.01, burst=2)
     with live_node(tmp_path, webhook={"limits": limits}) as node:
         payment = node.create()
         for value in (1, 2):
@@ -310,11 +310,11 @@ def test_who_calls_too_often_is_told_when_to_come_again(tmp_path: Path) -> None:
             assert node.tell_webhook(payload).status == 200
         answer = node.tell_webhook({"address": payment.address, "value": 3})
         assert answer.status == 429
-        assert 1 <= int(answer.headers["retry-after"]) <= 2
+        assert 1 <= int(answer.headers["retry-after"]) <= 100
 
 
 def test_who_guesses_secrets_is_slowed_down(tmp_path: Path) -> None:
-    limits = CallLimits(failure_rate_per_s=0.1, failure_burst=2)
+    limits = CallLimits(failure_rate_per_s=0.001, failure_burst=2)
     with live_node(tmp_path, webhook={"limits": limits}) as node:
         tries = [callback(node, addr="x", secret=str(n)).status for n in range(3)]
         assert tries == [401, 401, 429]

@@ -123,7 +123,7 @@ def test_an_event_stream_has_one() -> None:
 def test_a_full_server_says_so_with_one_and_its_log_names_it(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    with serving(connections=1) as server:
+    with serving(connections=1, head_timeout_s=600) as server:
         held = dial(server)
         until(lambda: server.connections == 1)
         late = dial(server)

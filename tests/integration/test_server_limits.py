@@ -256,7 +256,7 @@ def test_malformed_chunks_are_400() -> None:
 
 
 def test_connections_over_the_limit_are_turned_away_with_503() -> None:
-    with serving(connections=3) as server:
+    with serving(connections=3, head_timeout_s=600) as server:
         held = [dial(server) for _ in range(3)]
         until(lambda: server.connections == 3)
         late = dial(server)
@@ -270,7 +270,7 @@ def test_connections_over_the_limit_are_turned_away_with_503() -> None:
 
 
 def test_one_address_cannot_take_the_connections_of_another() -> None:
-    with serving(connections_per_address=2) as server:
+    with serving(connections_per_address=2, head_timeout_s=600) as server:
         held = [dial(server) for _ in range(2)]
         until(lambda: server.connections == 2)
         late = dial(server)

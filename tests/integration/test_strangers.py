@@ -142,7 +142,8 @@ def test_openings_of_websockets_are_limited_per_address(apps: Any) -> None:
             *[False] * AT_ONCE,
             True,
         ]
-        assert ("Retry-After", "1000") in answers[-1].headers
+        waits_s = int(dict(answers[-1].headers)["Retry-After"])
+        assert 900 < waits_s <= 1_000
 
 
 def test_the_openapi_document_is_made_once_and_asked_after_by_etag(

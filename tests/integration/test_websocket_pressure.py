@@ -135,7 +135,7 @@ def test_a_client_that_is_gone_without_a_word_is_found() -> None:
 
 
 def test_stopping_closes_every_websocket_with_1001() -> None:
-    with serving() as server:
+    with serving(ws_close_timeout_s=600) as server:
         clients = [connect("127.0.0.1", server.port) for _ in range(5)]
         until(lambda: server.websockets == 5)
         stopping = gevent.spawn(server.stop, 30)

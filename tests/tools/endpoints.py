@@ -13,7 +13,7 @@ from transport.server.websocket.connection import WebSocket, encode_text
 
 __all__ = ["Echo", "Held", "echo", "in_turn", "send_text", "serving_websockets"]
 
-QUICK = {"ws_close_timeout_s": 0.5, "ws_fail_timeout_s": 0.4, "write_timeout_s": 0.5}
+QUICK = {"ws_close_timeout_s": 0.5, "ws_fail_timeout_s": 0.4, "write_timeout_s": 60.0}
 
 
 def send_text(websocket: WebSocket, text: str) -> bool:
