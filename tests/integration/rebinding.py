@@ -123,14 +123,19 @@ def main() -> int:
     options = parser.parse_args()
     if options.unguarded:
         setattr(pinned, "refusal", lambda *_: None)  # noqa: B010
-    lookups.DNS_S *= PATIENCE  # nothing here is about time
+    # Nothing here is about time.
+    lookups.DNS_S *= PATIENCE
+    lookups.QUEUE_S *= PATIENCE
+    pinned.CONNECT_S *= PATIENCE
     try:
         enter()
     except NotAllowed as error:
         sys.stderr.write(f"no network of its own: {error}\n")
         return CANNOT
     with tempfile.TemporaryDirectory() as folder:
-        put_over("/etc/resolv.conf", f"nameserver {DNS}\n", Path(folder))
+        # It asks once, however long the answer takes: questions are counted.
+        resolver = f"nameserver {DNS}\noptions timeout:30 attempts:1\n"
+        put_over("/etc/resolv.conf", resolver, Path(folder))
         put_over("/etc/nsswitch.conf", "hosts: files dns\n", Path(folder))
         add_addresses([SHOP_V4, SHOP_V6, *INSIDE])
         sys.stdout.write(json.dumps(run(options.tries)))
@@ -147,7 +152,7 @@ def run(tries: int) -> dict[str, Any]:
         host = f"{kind}.{number}.evil.example"
         for is_expected in EXPECTED[kind]:
             try:
-                post(f"http://{host}:{PORT}/", {}, b"{}")
+                post(f"http://{host}:{PORT}/", {}, b"{}", 15 * PATIENCE)
                 is_answered, what = True, "answered"
             except DeliveryError as error:
                 is_answered, what = False, f"{error.kind.name.lower()}"

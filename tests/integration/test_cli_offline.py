@@ -20,9 +20,10 @@ from engine.store.sqlite.journal import Journal
 from engine.store.writes import KeyRow, Write
 from run import main
 from tests.tools.core_double import CoreDouble
-from tests.tools.paybell import API_KEY, Paybell, paybell, serving
+from tests.tools.paybell import API_KEY, Finished, Paybell, paybell, serving
 from tests.tools.ports import free_ports
 from tests.tools.terminal import at_terminal
+from tests.tools.wait import wait_until
 
 KEY = {"PAYBELL_API_KEY": API_KEY}
 
@@ -133,9 +134,17 @@ def test_the_doctor_counts_what_a_shop_has_not_been_told(tmp_path: Path) -> None
 
 def test_the_doctor_looks_at_a_database_in_use(node: Paybell) -> None:
     database = Path(f"/proc/{node.pid}/cwd").resolve() / "node.db"
-    finished = paybell("doctor", "--db", database, "--port", str(node.port), env=KEY)
+    there = f"address 127.0.0.1:{node.port}: a Paybell node"
+
+    def answered() -> Finished | None:
+        """It waits 2 s for the node, which a busy machine may take."""
+        asked = ("doctor", "--db", database, "--port", str(node.port))
+        finished = paybell(*asked, env=KEY)
+        return finished if there in finished.stdout else None
+
+    finished = wait_until(answered, 20, "the node to answer the doctor")
+    assert finished is not None
     assert f"ok   database {database}: " in finished.stdout
-    assert f"address 127.0.0.1:{node.port}: a Paybell node" in finished.stdout
     assert finished.returncode == 0, finished.stdout
 
 

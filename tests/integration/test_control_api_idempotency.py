@@ -14,6 +14,7 @@ from actors.published import JournalReport, Published
 from engine.errors import EngineBusy
 from engine.store.writes import Committed, IdempotencyRow, Write
 from tests.tools.node import RunningNode, running_node
+from tests.tools.wait import PATIENCE
 
 KEY = "Idempotency-Key"
 
@@ -172,7 +173,7 @@ def test_a_refused_request_may_be_corrected_under_its_key(node: RunningNode) -> 
 def test_ten_requests_with_one_key_at_once_make_one_payment(node: RunningNode) -> None:
     body = {**ANY, "external_id": "at once"}
     tasks = [gevent.spawn(create, node, body, "at-once") for _ in range(10)]
-    gevent.joinall(tasks, timeout=60, raise_error=True)
+    gevent.joinall(tasks, timeout=60 * PATIENCE, raise_error=True)
     answers: list[Any] = [task.value for task in tasks]
     assert {answer.status_code for answer in answers} == {201}
     assert len({answer.json()["id"] for answer in answers}) == 1

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from tests.integration.live_events import next_event
 from tests.tools import children
 from tests.tools.paybell import Paybell, paybell, serving
 from tests.tools.wait import PATIENCE, wait_until
@@ -159,7 +160,7 @@ def test_a_full_disk_refuses_work_keeps_what_there_is_and_recovers_by_itself(
         disk.free()
         wait_until(lambda: ready_status(node) == 200, STEP_S, "/ready to be well")
         node.wait_for_status(before["id"], "confirming")
-        assert client.recv_json(STEP_S)["type"] == "payment.detected"
+        assert next_event(client)["type"] == "payment.detected"
         after = node.create(amount_sat=2_000)
         node.post("/dev/mine", blocks=1)
         node.wait_for_status(before["id"], "confirmed")
@@ -193,7 +194,7 @@ def test_a_node_that_is_ended_on_a_full_disk_ends_well_and_loses_nothing(
 def test_a_database_that_another_program_holds_is_waited_for(tmp_path: Path) -> None:
     with serving(tmp_path) as node:
         node.create(amount_sat=1_000)
-        holder = sqlite3.connect(tmp_path / "node.db", isolation_level=None)
+        holder = sqlite3.connect(tmp_path / "node.db", 60, isolation_level=None)
         try:
             holder.execute("BEGIN IMMEDIATE")
             assert_refused(node, "another process holds the database")

@@ -25,7 +25,7 @@ def test_a_payment_is_seen_and_confirmed_through_an_explorer(tmp_path: Path) -> 
             shop.post(f"/v1/watchers/{address}/poll")
             shop.wait_for_status(payment["id"], "confirmed")
             events = shop.get(f"/v1/payments/{payment['id']}/events").json()["data"]
-            chain.post("/dev/down", seconds=60, status=500)
+            chain.post("/dev/down", seconds=86_400, status=500)
             unpaid = shop.create(
                 address=chain.post("/dev/address").json()["address"], expires_in_s=1
             )

@@ -24,6 +24,7 @@ from engine.delivery.endpoint import Endpoint
 from tests.integration import rebinding
 from tests.tools import children
 from tests.tools.receiver import Receiver, reply
+from tests.tools.wait import PATIENCE
 from tests.unit.transport.outbound.test_guard import REFUSED, WRITTEN_ODDLY
 from transport.outbound import guard, pinned
 from transport.outbound.lookups import Lookups
@@ -194,7 +195,7 @@ def in_a_network_of_its_own(*options: str) -> dict[str, Any]:
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=50 * PATIENCE,
         check=False,
     )
     if done.returncode == rebinding.CANNOT:

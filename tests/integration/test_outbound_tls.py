@@ -33,7 +33,7 @@ def test_tls_checks_the_name_and_connects_to_the_address(
 ) -> None:
     shop, trusting = shop_tls
     url = f"https://shop.example:{shop.port}/hook"
-    answer = post(url, {}, BODY, 5, True, to_loopback, trusting)
+    answer = post(url, {}, BODY, 60, True, to_loopback, trusting)
     assert answer.status == 200
     assert shop.server_names == ["shop.example"]
     assert shop.requests[0].headers["host"] == f"shop.example:{shop.port}"
@@ -43,7 +43,7 @@ def test_tls_to_an_address_needs_a_certificate_for_it(
     shop_tls: tuple[Receiver, ssl.SSLContext],
 ) -> None:
     shop, trusting = shop_tls
-    assert post(shop.url(), {}, BODY, 5, True, tls=trusting).status == 200
+    assert post(shop.url(), {}, BODY, 60, True, tls=trusting).status == 200
 
 
 def test_a_certificate_that_nobody_signed_is_refused(
@@ -52,7 +52,7 @@ def test_a_certificate_that_nobody_signed_is_refused(
     shop, _ = shop_tls
     url = f"https://shop.example:{shop.port}/hook"
     with pytest.raises(DeliveryError) as failed:
-        post(url, {}, BODY, 5, True, to_loopback)
+        post(url, {}, BODY, 60, True, to_loopback)
     assert failed.value.kind is FailureKind.TLS
     assert "self-signed certificate" in failed.value.detail
     assert shop.requests == []
@@ -64,7 +64,7 @@ def test_a_certificate_for_another_name_is_refused(
     shop, trusting = shop_tls
     url = f"https://other.example:{shop.port}/hook"
     with pytest.raises(DeliveryError) as failed:
-        post(url, {}, BODY, 5, True, to_loopback, trusting)
+        post(url, {}, BODY, 60, True, to_loopback, trusting)
     assert failed.value.kind is FailureKind.TLS
     assert "other.example" in failed.value.detail
     assert shop.requests == []
@@ -73,7 +73,7 @@ def test_a_certificate_for_another_name_is_refused(
 def test_an_expired_certificate_is_refused(tmp_path: Path) -> None:
     server, ca_file = self_signed(tmp_path, "127.0.0.1", valid_s=-60)
     with Receiver(tls=server) as shop, pytest.raises(DeliveryError) as failed:
-        post(shop.url(), {}, BODY, 5, True, tls=tls_context(ca_file.read_text()))
+        post(shop.url(), {}, BODY, 60, True, tls=tls_context(ca_file.read_text()))
     assert failed.value.kind is FailureKind.TLS
     assert "expired" in failed.value.detail
 
@@ -85,7 +85,7 @@ def test_tls_older_than_1_2_is_refused(tmp_path: Path) -> None:
     with pytest.warns(DeprecationWarning, match=r"TLSv1_1 is deprecated"):
         server.maximum_version = ssl.TLSVersion.TLSv1_1
     with Receiver(tls=server) as shop, pytest.raises(DeliveryError) as failed:
-        post(shop.url(), {}, BODY, 5, True, tls=tls_context(ca_file.read_text()))
+        post(shop.url(), {}, BODY, 60, True, tls=tls_context(ca_file.read_text()))
     assert failed.value.kind is FailureKind.TLS
 
 
@@ -98,7 +98,7 @@ def test_plain_http_on_a_tls_url_is_a_failure_of_tls() -> None:
     server.start()
     try:
         with pytest.raises(DeliveryError) as failed:
-            post(f"https://127.0.0.1:{server.address[1]}/", {}, BODY, 5, True)
+            post(f"https://127.0.0.1:{server.address[1]}/", {}, BODY, 60, True)
         assert failed.value.kind is FailureKind.TLS
     finally:
         server.stop(timeout=0)
@@ -132,10 +132,10 @@ def test_the_environment_names_the_authorities_that_are_believed(
         monkeypatch.setenv("SSL_CERT_FILE", named)
         context = tls_context()
         if accepted:
-            assert post(shop.url(), {}, BODY, 5, True, tls=context).status == 200
+            assert post(shop.url(), {}, BODY, 60, True, tls=context).status == 200
         else:
             with pytest.raises(DeliveryError):
-                post(shop.url(), {}, BODY, 5, True, tls=context)
+                post(shop.url(), {}, BODY, 60, True, tls=context)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"text", b"\x00\xff"])

@@ -349,12 +349,12 @@ def test_no_socket_stays_open_however_it_ends(sender: WebhookSender) -> None:
 def test_deliveries_do_not_wait_for_each_other(sender: WebhookSender) -> None:
     with Receiver(default=hang()) as dead, Receiver() as alive:
         stuck = [
-            gevent.spawn(sender.send, to(dead.url(), 60), "evt_1", BODY, time.time())
+            gevent.spawn(sender.send, to(dead.url(), 600), "evt_1", BODY, time.time())
             for _ in range(50)
         ]
         dead.wait_for(50)
         results = [
-            sender.send(to(alive.url()), f"evt_{n}", BODY, time.time())
+            sender.send(to(alive.url(), 60), f"evt_{n}", BODY, time.time())
             for n in range(50)
         ]
         assert all(r.outcome is AttemptOutcome.DELIVERED for r in results)

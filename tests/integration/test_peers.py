@@ -23,7 +23,7 @@ from tests.tools.paybell import Paybell
 from tests.tools.paybell import serving as node_process
 from tests.tools.receiver import Received, Receiver, hang, reply
 from tests.tools.serving import dial, serving, until
-from tests.tools.wait import wait_until
+from tests.tools.wait import PATIENCE, wait_until
 from tests.tools.wsclient import WsClient, connect, read_response
 from transport.server.websocket.connection import WebSocket
 
@@ -142,7 +142,9 @@ def test_a_receiver_that_hangs_delays_neither_browsers_nor_other_deliveries(
     BTCPay 3146: one failing delivery holds back all that follow it.
     """
     with Receiver(default=hang()) as dead, Receiver(answers=[hang()]) as half:
-        channels = [make_channel(node, dead), make_channel(node, half)]
+        # None is tried again before all that follows is looked at.
+        patient = {"timeout_s": 30, "schedule_s": [0, 3_600]}
+        channels = [make_channel(node, shop, **patient) for shop in (dead, half)]
         stuck = node.create(amount_sat=1_000, confirmations=1)
         dead.wait_for(1, STEP_S)
         half.wait_for(1, STEP_S)
@@ -202,7 +204,7 @@ class Outage:
         self._between.answer = self._pass_on
 
     def _pass_on(self, request: fake.Request) -> fake.Answer:
-        got = requests.get(self._url + request.path, timeout=STEP_S)
+        got = requests.get(self._url + request.path, timeout=STEP_S * PATIENCE)
         return fake.text(got.content, got.status_code)
 
 

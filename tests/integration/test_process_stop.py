@@ -4,6 +4,7 @@ import contextlib
 import signal
 import socket
 import sqlite3
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.tools.paybell import API_KEY, Paybell, serving
+from tests.tools.paybell import API_KEY, ROOT, Paybell, serving
 from tests.tools.wait import wait_until
 from tests.tools.wsclient import connect
 
@@ -24,11 +25,36 @@ def node(tmp_path: Path) -> Iterator[Paybell]:
         yield started
 
 
+PATIENT = """
+import sys
+sys.path.insert(0, sys.argv.pop(1))
+import run, installation
+installation.STOP_S = 120.0
+run.main()
+"""
+
+
+@contextlib.contextmanager
+def patient(folder: Path) -> Iterator[Paybell]:
+    """A node that waits longer for what is under way, as a test may be slow."""
+    node = Paybell(
+        folder,
+        ["serve", "--port", "0", "--db", "node.db"],
+        {},
+        in_place_of_run=[sys.executable, "-c", PATIENT, str(ROOT)],
+    )
+    try:
+        node.wait_ready()
+        yield node
+    finally:
+        node.kill()
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_in_good_order_with_everything_under_way(
     tmp_path: Path, number: int
 ) -> None:
-    with serving(tmp_path) as node:
+    with patient(tmp_path) as node:
         address = node.create(amount_sat=1_000)["address"]
         websocket = connect("127.0.0.1", node.port, f"/ws/balance/{address}")
         assert websocket.recv_json()["type"] == "state"
@@ -40,10 +66,9 @@ def test_a_signal_ends_it_in_good_order_with_everything_under_way(
             )
         )
         poller.start()
-        slow = _begin_request(node)
         # The socket, the stream and the long poll.
         wait_until(lambda: "paybell_sessions 3.0" in _metrics(node), 5, "all three")
-
+        slow = _begin_request(node)
         node.signal(number)
         slow.sendall(b'unt_sat":2000}')
         answer = _read_all(slow)
@@ -60,16 +85,17 @@ def test_a_signal_ends_it_in_good_order_with_everything_under_way(
         assert sorted(payment["amount_sat"] for payment in found) == [1_000, 2_000]
 
 
-def test_a_second_signal_harms_nothing(node: Paybell) -> None:
-    slow = _begin_request(node)
-    node.signal(signal.SIGTERM)
-    _wait_until_it_takes_no_more(node)
-    node.signal(signal.SIGTERM)
-    node.signal(signal.SIGINT)
-    slow.sendall(b'unt_sat":2000}')
-    assert _read_all(slow).startswith(b"HTTP/1.1 201 ")
-    assert node.ended(ENDS_WITHIN_S) == 0
-    assert "Traceback" not in node.err
+def test_a_second_signal_harms_nothing(tmp_path: Path) -> None:
+    with patient(tmp_path) as node:
+        slow = _begin_request(node)
+        node.signal(signal.SIGTERM)
+        _wait_until_it_takes_no_more(node)
+        node.signal(signal.SIGTERM)
+        node.signal(signal.SIGINT)
+        slow.sendall(b'unt_sat":2000}')
+        assert _read_all(slow).startswith(b"HTTP/1.1 201 ")
+        assert node.ended(ENDS_WITHIN_S) == 0
+        assert "Traceback" not in node.err
 
 
 def test_a_request_that_never_ends_does_not_keep_it_from_ending(
@@ -132,7 +158,7 @@ def _metrics(node: Paybell) -> str:
 def _wait_until_it_takes_no_more(node: Paybell) -> None:
     def refused() -> bool:
         try:
-            socket.create_connection(("127.0.0.1", node.port), timeout=1).close()
+            socket.create_connection(("127.0.0.1", node.port), timeout=60).close()
         except ConnectionError:
             return True
         return False

@@ -16,8 +16,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import pytest
-
 from tests.tools.fake_upstream import Request, Upstream, of, text
 from tests.tools.log_lines import undocumented
 from tests.tools.paybell import Finished, Paybell, paybell, serving
@@ -90,7 +88,6 @@ def as_a_misbehaving_node(request: Request) -> Any:
     return text(shown, status=401)
 
 
-@pytest.mark.timeout_s(60)
 def test_no_secret_is_heard_from_the_node_or_found_on_its_disk(tmp_path: Path) -> None:
     with Upstream(answer=as_a_misbehaving_node) as upstream, Receiver() as shop:
         sources = (

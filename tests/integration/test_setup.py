@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from tests.tools import children
+from tests.tools.wait import PATIENCE
 from tests.unit.test_packaging import ROOT
 
-PATIENCE_S = 110
+PATIENCE_S = 50 * PATIENCE
 HOST_PYTHON = str(Path(sys.base_prefix) / "bin" / "python3")
 
 BACKEND = """
