@@ -13,10 +13,11 @@ import requests
 
 from tests.node.rawtx import address_for
 from tests.node.wallet import Wallet
+from tests.tools.wait import PATIENCE
 
 __all__ = ["NOBODY", "RpcError", "RpcNode"]
 
-RPC_TIMEOUT_S = 30.0
+RPC_TIMEOUT_S = 30.0 * PATIENCE
 MATURITY = 100  # blocks until a coinbase may be spent
 NOBODY = address_for("p2wpkh", 0)  # mined coins that no test wants
 ANSWERS = (200, 404, 500)  # Core gives an error's reply one of the others

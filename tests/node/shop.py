@@ -44,7 +44,9 @@ class Shop:
         self.wallet = wallet
         self.paybell = paybell
         self.endpoint = endpoint
-        self.webhook = Webhook(paybell.open_channel(endpoint.url("/hook")))
+        self.webhook = Webhook(
+            paybell.open_channel(endpoint.url("/hook"), timeout_s=30)
+        )
 
     @contextmanager
     def order(

@@ -9,6 +9,7 @@ from bit.network.meta import Unspent
 
 from engine.bitcoin.address import parse_address
 from tests.tools import children
+from tests.tools.wait import PATIENCE
 from transport.devchain.chain import DevChain
 
 HERE = Path(__file__).parent
@@ -22,7 +23,7 @@ def judged(blocks: list[bytes], txs: list[bytes]) -> Any:
         input=json.dumps(given),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=60 * PATIENCE,
         cwd=HERE,
         check=False,
     )

@@ -7,6 +7,7 @@ branch; and, once one of the nodes is pruned, what it can still know.
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime
 
 import pytest
 
@@ -15,6 +16,7 @@ from tests.node.paybell import Paybell
 from tests.node.shop import fresh_address
 from tests.node.troubles import Shop, prune
 from tests.node.wallet import Wallet
+from tests.tools.wait import wait_until
 
 KINDS = ("p2pkh", "p2sh", "p2wpkh", "p2tr")  # of P2SH a payer cannot see what is in it
 PRUNED_FROM = 1_000  # no shorter chain is pruned, on regtest
@@ -113,7 +115,7 @@ def test_on_a_pruned_node_a_shop_goes_on_and_what_was_pruned_does_not_expire(
     """Its Paybell is away when an order is paid, and comes back when its block is gone:
     the node has nothing to show, and cannot say that nothing came."""
     healthy, pruned = pair
-    missed = order(pair, "missed", confirmations=1, expires_in_s=4)
+    missed = order(pair, "missed", confirmations=1)
     pruned.paybell.stop()
     healthy.node.pay(missed, 50_000)
     (mined,) = healthy.node.generate(1)
@@ -132,5 +134,7 @@ def test_on_a_pruned_node_a_shop_goes_on_and_what_was_pruned_does_not_expire(
     healthy.node.generate(1)
     both_tell(pair, "after", "detected", "confirming", "confirmed")
     healthy.wait_for("missed", "confirmed")
+    due_at = pruned.due_soon("missed")
+    wait_until(lambda: datetime.now(UTC) > due_at, 20, f"{due_at}")
     pruned.wait_for_looks(pruned.looks() + LOOKS)
-    assert pruned.told("missed") == ["created"]
+    assert pruned.told("missed") == ["created", "updated"]

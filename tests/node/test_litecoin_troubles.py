@@ -26,7 +26,7 @@ from tests.tools.wait import WaitedTooLong, wait_until
 
 AHEAD = 50  # blocks that come while the troubles last
 LOOKS = 3  # requests of a Paybell: it has asked its node anew
-DEADLINE_S = 8  # from the order on; the troubles last until it is over
+DUE = ("in time", "open")  # while the troubles last, which do until that is over
 ORDERS: dict[str, dict[str, Any]] = {
     # Paid before the troubles, and deep enough for its shop.
     "confirmed": {"amount_sat": 50_001, "confirmations": 2},
@@ -35,9 +35,9 @@ ORDERS: dict[str, dict[str, Any]] = {
     # In the mempool, which is enough for its shop.
     "at once": {"amount_sat": 50_003, "confirmations": 0},
     # In the mempool, in time: its deadline comes in the troubles.
-    "in time": {"amount_sat": 50_004, "confirmations": 1, "expires_in_s": DEADLINE_S},
-    # Not paid at all.
-    "open": {"amount_sat": 50_005, "expires_in_s": DEADLINE_S},
+    "in time": {"amount_sat": 50_004, "confirmations": 1},
+    # Not paid at all; so is its deadline.
+    "open": {"amount_sat": 50_005},
     # Paid while the troubles last.
     "meanwhile": {"amount_sat": 50_006, "confirmations": 1},
     # Ordered while the troubles last, and not paid.
@@ -142,7 +142,10 @@ def suffered(world: World) -> None:
             troubles.enter_context(TROUBLES[name](shop.node, healthy.node))
             began[name] = datetime.now(UTC)
         new = {"new": {**ORDERS["new"], "address": fresh_address()}}
-        for shop in (healthy, world.with_two, *world.troubled.values()):
+        # The healthy one last: what is over there is over everywhere.
+        for shop in (world.with_two, *world.troubled.values(), healthy):
+            for order in DUE:
+                shop.due_soon(order)
             shop.take(new)
         meanwhile = healthy.payments["meanwhile"]
         healthy.node.pay(meanwhile["address"], meanwhile["amount_sat"])
@@ -218,8 +221,8 @@ def test_the_healthy_one_tells_what_happened(world: World) -> None:
         "confirmed": mined,
         "confirming": mined,
         "at once": ["created", "detected", "confirmed", "confirming"],
-        "in time": mined,
-        "open": ["created", "expired"],
+        "in time": ["created", "detected", "updated", "confirming", "confirmed"],
+        "open": ["created", "updated", "expired"],
         "meanwhile": mined,
         "new": ["created", "expired"],
     }

@@ -24,6 +24,7 @@ from tests.node.followers import Follower, SocketioFollower
 from tests.node.paybell import Paybell
 from tests.node.rawtx import address_for
 from tests.node.wallet import Wallet
+from tests.tools.wait import PATIENCE
 
 __all__ = ["Order", "Traffic"]
 
@@ -119,7 +120,7 @@ class Traffic:
     def end(self, timeout_s: float) -> None:
         """Finish all orders that were begun; raises what anybody died of."""
         self._closing.set()
-        gevent.joinall(self._greenlets, timeout=timeout_s)
+        gevent.joinall(self._greenlets, timeout=timeout_s * PATIENCE)
         for greenlet in self._greenlets:
             assert greenlet.dead, "an order is not taken"
             greenlet.get()

@@ -25,6 +25,7 @@ __all__ = ["TROUBLES", "Shop", "Trouble", "prune"]
 
 PATIENCE_S = 20.0
 DOUBTED = 4  # blocks: more than one that is only late may lack
+SOON_S = 2
 UNTOUCHED = 30  # blocks of a chain that an interrupted reading anew has read
 
 Trouble = Callable[[LitecoinNode, LitecoinNode], AbstractContextManager[None]]
@@ -159,6 +160,13 @@ class Shop:
         """Create payments with these terms."""
         created = self.paybell.create_many(list(orders.values()))
         self.payments |= dict(zip(orders, created, strict=True))
+
+    def due_soon(self, order: str) -> datetime:
+        """Its deadline comes in a moment: when that is."""
+        path = f"/v1/payments/{self.payments[order]['id']}"
+        answer = self.paybell.call("PATCH", path, json={"expires_in_s": SOON_S})
+        assert answer.status_code == 200, answer.text
+        return datetime.fromisoformat(answer.json()["expires_at"])
 
     def told(self, order: str, since: datetime | None = None) -> list[str]:
         """The types of what was told, one `confirming` for several in a row: who sees

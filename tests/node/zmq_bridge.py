@@ -6,17 +6,15 @@ node's RPC it stands as a proxy that adds what belongs to it: `getzmqnotificatio
 the number in `getrawmempool false true`.
 """
 
-import json
 from types import TracebackType
 from typing import Any, Self
 
 import gevent
-import requests
 from gevent.lock import RLock
 
+from tests.node.counted import CountedNode
 from tests.node.rpc import RpcNode
-from tests.tools import fake_upstream as fake
-from tests.tools.fake_upstream import Answer, Request, Upstream
+from tests.tools.fake_upstream import Request
 from tests.tools.zmq_publisher import CorePublisher
 
 __all__ = ["ZmqBridge"]
@@ -24,23 +22,19 @@ __all__ = ["ZmqBridge"]
 LOOK_S = 0.02
 
 
-class ZmqBridge:
-    """`url` is the node's, with what the bridge adds; `calls` counts what is asked."""
+class ZmqBridge(CountedNode):
+    """`url` is the node's, with what the bridge adds."""
 
     def __init__(self, node: RpcNode, publisher: CorePublisher) -> None:
-        self.node = node
-        self.calls: dict[str, int] = {}
+        super().__init__(node)
         self._publisher = publisher
         self._lock = RLock()  # one look at a time
         self._best = [node.tip()]
         self._raws = dict.fromkeys(node.mempool(), b"")
-        self._session = requests.Session()
-        self._session.trust_env = False
-        self._proxy = Upstream(self._answer)
         self._watch: gevent.Greenlet[..., None] | None = None
 
     def __enter__(self) -> Self:
-        self._proxy.__enter__()
+        super().__enter__()
         self._watch = gevent.spawn(self._look_for_ever)
         return self
 
@@ -52,13 +46,7 @@ class ZmqBridge:
     ) -> None:
         assert self._watch is not None
         self._watch.kill()
-        self._proxy.__exit__(kind, error, trace)
-        self._session.close()
-
-    @property
-    def url(self) -> str:
-        credentials = self.node.url.split("//", 1)[1].rpartition("@")[0]
-        return f"http://{credentials}@127.0.0.1:{self._proxy.port}"
+        super().__exit__(kind, error, trace)
 
     def _look_for_ever(self) -> None:
         while True:
@@ -98,15 +86,8 @@ class ZmqBridge:
             mined |= set(taken)
         return mined
 
-    def _answer(self, request: Request) -> Answer:
-        asked = request.json()
-        if not isinstance(asked, list):
-            return fake.of(self._reply(asked, request))
-        return fake.of([self._reply(call, request) for call in asked])
-
     def _reply(self, call: dict[str, Any], request: Request) -> Any:
         method, params = call["method"], list(call["params"])
-        self.calls[method] = self.calls.get(method, 0) + 1
         if method == "getzmqnotifications":
             told = [
                 {"type": f"pub{topic.decode()}", "address": where, "hwm": 1_000}
@@ -117,13 +98,7 @@ class ZmqBridge:
             self._look()
             number = {"txids": sorted(self._raws), "mempool_sequence": self._number}
             return {"result": number, "error": None, "id": call["id"]}
-        answer = self._session.post(
-            f"http://{self.node.url.rpartition('@')[2]}",
-            data=json.dumps(call),
-            headers={"Authorization": request.headers["authorization"]},
-            timeout=60,
-        )
-        return answer.json()
+        return super()._reply(call, request)
 
     @property
     def _number(self) -> int:
