@@ -11,7 +11,7 @@ from gevent.event import Event
 
 from engine.payment.model import Terms
 from tests.tools.livenode import LiveNode
-from tests.tools.wait import wait_until
+from tests.tools.wait import PATIENCE, wait_until
 
 __all__ = ["WRITERS", "Shop", "bury", "long_story"]
 
@@ -43,7 +43,7 @@ class Shop:
         """Everybody ends; raises what went wrong with anybody."""
         self._stopping.set()
         for greenlet in self._greenlets:
-            greenlet.get(timeout=60)
+            greenlet.get(timeout=60 * PATIENCE)
 
     def _pauses(self, longest_s: float) -> bool:
         return not self._stopping.wait(self._random.uniform(0, longest_s / self._pace))

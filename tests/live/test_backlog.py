@@ -14,7 +14,7 @@ from tests.live.shop import bury, long_story
 from tests.tools.livenode import KEY, LiveNode, live_node
 from tests.tools.proxy import Proxy, Toxic
 from tests.tools.sseclient import SseClient
-from tests.tools.wait import wait_until
+from tests.tools.wait import PATIENCE, wait_until
 
 EVENTS = 3_000
 """Six pages of a session, three full queues of a client."""
@@ -56,7 +56,7 @@ def test_a_slow_reader_gets_it_in_one_connection_with_what_happens_meanwhile(
         before = follower.events
         node.chain.reorg(1, remine=False)
         bury(node, payment)
-        journal = reading.get(timeout=180)
+        journal = reading.get(timeout=60 * PATIENCE)
         assert before < EVENTS
         # Behind its goal there was more; nothing closed it in between.
         assert follower.visits <= 2
@@ -101,7 +101,7 @@ def test_it_is_the_waiting_for_the_wire_that_does_it(
         "transport.live.sinks.WebSocketSink.has_room", lambda _self, _again: True
     )
     with Proxy(node.server.port, lambda: SLOW) as proxy:
-        follower = KINDS[0](node, Random(4), silence_s=3.0)
+        follower = KINDS[0](node, Random(4), silence_s=60.0)
         follower.visit(proxy.port, [payment])
         assert follower.codes == [1013]
 

@@ -7,7 +7,7 @@ healthy clients. PAYBELL_HOSTILE_S sets for how long (8 s).
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -135,10 +135,15 @@ def _seq(node: Paybell, payment_id: str) -> int:
     return int(node.payment(payment_id)["seq"])
 
 
-def busy(healthy: Healthy, long: str, seconds: float) -> None:
-    """Healthy clients at work, and events for the deaf ones too."""
+def over_in(seconds: float) -> Callable[[], bool]:
+    """Whether so much time has passed since now."""
     ends = time.monotonic() + seconds
-    while time.monotonic() < ends:
+    return lambda: time.monotonic() >= ends
+
+
+def busy(healthy: Healthy, long: str, is_over: Callable[[], bool]) -> None:
+    """Healthy clients at work, and events for the deaf ones too."""
+    while not is_over():
         healthy.once()
         healthy.node.post("/dev/pay", address=long, amount_sat=600)
         gevent.sleep(0.02)
@@ -150,17 +155,27 @@ def test_under_attack_a_node_stays_small_and_serves_who_behaves(tmp_path: Path) 
         long = long_story(node)
         healthy = Healthy(node)
         with watched(node.pid) as memory:
-            busy(healthy, long, QUIET_S)
+            busy(healthy, long, over_in(QUIET_S))
             before_kb, before = memory.most_kb, healthy.figures()
-            healthy.forget()
-            with Process(attack(node.port, long), ready="^hostile$") as attackers:
-                busy(healthy, long, ATTACK_S)
+            attackers = Process(attack(node.port, long), ready="^hostile$")
+            try:
+                starting = gevent.spawn(attackers.start)
+                busy(healthy, long, starting.ready)  # else its pings are not answered
+                starting.get()
+                healthy.forget()
+                busy(healthy, long, over_in(ATTACK_S))
                 most_kb, during = memory.most_kb, healthy.figures()
                 attackers.stop()
                 did = attackers.output.splitlines()[-1]
-            healthy.once()
+            finally:
+                attackers.kill()
+
+            def is_alone() -> bool:
+                healthy.once()
+                return _sessions(node) == 1
+
             # Nothing of them stays: only the healthy one is a session.
-            wait_until(lambda: _sessions(node) == 1, 30, "the sessions to end")
+            wait_until(is_alone, 30, "the sessions to end")
             more_mb = (most_kb - before_kb) / 1_024
             say(f"quiet: {before}; RSS {before_kb / 1_024:.0f} MB")
             say(f"{ATTACK_S:g} s under attack: {during}; {more_mb:+.1f} MB at most")

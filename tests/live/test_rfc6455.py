@@ -16,7 +16,7 @@ import websocket as independent
 
 from tests.live.rfc6455_cases import GROUPS, MAX_MESSAGE, Case
 from tests.tools import children
-from tests.tools.wait import Process
+from tests.tools.wait import PATIENCE, Process
 from tests.tools.wsclient import (
     BINARY,
     CLOSE,
@@ -143,7 +143,9 @@ def test_a_message_in_chops_of_any_size_comes_back(port: int, chop: int) -> None
 
 
 def test_an_independent_client_in_python_agrees(port: int) -> None:
-    client = independent.create_connection(f"ws://127.0.0.1:{port}/", timeout=20)
+    client = independent.create_connection(
+        f"ws://127.0.0.1:{port}/", timeout=20 * PATIENCE
+    )
     for text in ("", "Grüße 🎉", "x" * 65_536):
         client.send(text)
         assert client.recv() == text
@@ -191,7 +193,7 @@ def test_the_client_of_node_agrees(port: int) -> None:
         cwd=Path(__file__).parents[1] / "node",
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=30 * PATIENCE,
         check=False,
     )
     assert found.stdout.split() == ["4", "4321", "true"], found.stderr

@@ -25,6 +25,7 @@ from engine.store.writes import Committed, Outcome, Write
 from tests.power.disk import Files
 from tests.power.history import DB, Content, Life, contents
 from tests.tools.direct_store import DirectStore
+from tests.tools.wait import PATIENCE
 from tests.unit.journal_cases import creation
 
 __all__ = ["Broken", "faults", "judge", "lay_out"]
@@ -133,7 +134,7 @@ def _goes_on(submit: Submit, last_offset: int) -> None:
     """The next payment is taken, and numbered next."""
     answer: gevent.event.AsyncResult[list[Outcome]] = gevent.event.AsyncResult()
     submit([creation("pay_after_the_cut")], answer.set)
-    outcomes = answer.get(timeout=30)
+    outcomes = answer.get(timeout=30 * PATIENCE)
     outcome = outcomes[0] if outcomes else None
     if not isinstance(outcome, Committed):
         raise Broken(f"the next payment is not taken: {outcome}")

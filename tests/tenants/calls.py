@@ -15,7 +15,8 @@ import msgspec
 import requests
 
 from tests.tools.many_events import address_of, name_of
-from tests.tools.node import RunningNode
+from tests.tools.node import PATIENCE_S, RunningNode
+from tests.tools.wait import PATIENCE
 
 __all__ = ["ANN", "CALLS", "CHANNEL", "HOOK_SECRET", "Caller"]
 
@@ -89,7 +90,9 @@ class Caller:
 
     def follow(self, path: str, **options: Any) -> requests.Response:
         url = self.node.url + path
-        stream = self.node.session.get(url, stream=True, timeout=30, **options)
+        stream = self.node.session.get(
+            url, stream=True, timeout=PATIENCE_S * PATIENCE, **options
+        )
         stream.close()
         return stream
 
@@ -101,7 +104,9 @@ class Caller:
         signed = hmac.new(HOOK_SECRET.encode(), body, hashlib.sha256).hexdigest()
         headers = {"Content-Type": "application/json", "X-Signature": signed}
         url = f"{self.node.url}/webhook/btc"
-        return self.node.session.post(url, data=body, headers=headers, timeout=30)
+        return self.node.session.post(
+            url, data=body, headers=headers, timeout=PATIENCE_S * PATIENCE
+        )
 
     # -- money -------------------------------------------------------------------------
 
