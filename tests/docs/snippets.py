@@ -13,6 +13,7 @@ from typing import NamedTuple
 from markdown_it import MarkdownIt
 
 from tests.tools import children
+from tests.tools.wait import PATIENCE
 
 __all__ = [
     "PAGES",
@@ -104,7 +105,7 @@ def called(found: list[Block], folder: Path) -> list[tuple[Block, list[str]]]:
             stdout=calls,
             stderr=-1,
             cwd=folder,
-            timeout=60,
+            timeout=60 * PATIENCE,
             text=True,
         )
     assert done.stderr == "", done.stderr

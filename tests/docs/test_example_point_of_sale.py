@@ -1,6 +1,8 @@
 """examples/point-of-sale: its README done by a reader, and a sale by way of Caddy."""
 
 import os
+import socket
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +14,7 @@ from tests.docs.readme_steps import Reader
 from tests.docs.runs import Runs
 from tests.pages.conftest import Visited
 from tests.tools.ports import free_ports
+from tests.tools.wait import wait_until
 from tests.unit.test_packaging import ROOT
 
 EXAMPLE = ROOT / "examples" / "point-of-sale"
@@ -25,6 +28,20 @@ class Cafe(NamedTuple):
     till: str
     key: str
     codes: str  # what the README's two questions were answered
+
+
+def has_certificate(port: int) -> bool:
+    """It listens before it has one."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        with (
+            socket.create_connection(("127.0.0.1", port), timeout=30) as plain,
+            context.wrap_socket(plain, server_hostname="till.lan"),
+        ):
+            return True
+    except OSError:
+        return False
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +79,7 @@ def cafe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cafe]:
     with Reader(README, folder, replaced=replaced, env=home) as reader:
         reader.follow(until="Caddy, with", port=node)
         reader.follow(until="On the tablet", port=till)
+        wait_until(lambda: has_certificate(tls), 30, "Caddy to have made its own")
         reader.follow()
         yield Cafe(
             f"http://127.0.0.1:{node}",

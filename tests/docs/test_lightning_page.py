@@ -26,8 +26,8 @@ RUN = Runs()
 FIRST_INVOICE = RUN.take("lightning.md", "bash", "[lightning.shop]")
 
 READY = """paybell serve &
-for try in $(seq 600); do
-    curl --silent --output /dev/null http://127.0.0.1:{port}/ready && break
+for try in $(seq 3000); do
+    curl --silent --fail --output /dev/null http://127.0.0.1:{port}/ready && break
     sleep 0.1
 done
 """

@@ -40,7 +40,7 @@ API_EXAMPLES = RUN.all("api-examples.md", "bash")
 SHOP = RUN.take("README.md", "python")
 
 READY = """
-for try in $(seq 600); do
+for try in $(seq 3000); do
     curl --silent --output /dev/null http://127.0.0.1:8080/ready && break
     sleep 0.1
 done

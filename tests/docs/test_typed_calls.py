@@ -16,7 +16,7 @@ from tests.docs.shapes import same_shape
 from tests.docs.shell import typed
 from tests.tools.paybell import API_KEY, Paybell, serving
 from tests.tools.phoenixd_double import PhoenixdDouble
-from tests.tools.receiver import Receiver
+from tests.tools.receiver import Received, Receiver
 from tests.tools.redis_server import RedisServer, entries
 from tests.tools.telegram_double import TelegramDouble
 from tests.tools.wait import wait_until
@@ -106,10 +106,15 @@ def test_the_channel_of_alerts_is_told_what_the_page_shows(stage: Stage) -> None
         replaced = {AT_NODE: stage.node.url, "https://ops.example/hook": ops.url("/")}
         channel = json.loads(stage.type(ALERTS.text, replaced))
         assert channel["types"] == ["alert.*"]
-        (told,) = ops.wait_for(1, timeout_s=30)
+
+        def raised() -> list[Received]:
+            """Others may come and be over on a busy machine."""
+            kind = "alert.raised"
+            return [one for one in ops.requests if json.loads(one.body)["type"] == kind]
+
+        told = wait_until(raised, 30, lambda: f"an alert: {ops.requests}")[0]
         body = json.loads(told.body)
         assert same_shape(body, json.loads(ALERT_TOLD.text)) == []
-        assert body["type"] == "alert.raised"
         assert told.headers["webhook-id"] == body["data"]["id"]
         stage.node.call("DELETE", f"/v1/channels/{channel['id']}")
 

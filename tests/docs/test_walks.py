@@ -4,6 +4,7 @@ import re
 import sys
 
 from tests.tools import children
+from tests.tools.wait import PATIENCE
 from tests.unit.test_packaging import ROOMS, ROOT
 
 NAMES_AT = 20
@@ -37,7 +38,7 @@ def walks_taken() -> list[set[str]]:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=60 * PATIENCE,
         check=True,
     )
     parts = re.split(r"^A \w+: \d+ files.*$", done.stdout, flags=re.MULTILINE)[1:]
