@@ -14,6 +14,7 @@ import bolt11
 
 from tests.lightning.lightning_node import lightning_node
 from tests.tools import children
+from tests.tools.wait import PATIENCE
 from tests.unit.transport.lnurl.lnurl_shop import PUBLIC
 
 WALLET = r"""
@@ -29,7 +30,7 @@ async def send(method, url, params=None, **_more):
         url += "?" + urllib.parse.urlencode(params)
     local = url.replace("PUBLIC", here, 1)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    answer = await asyncio.to_thread(opener.open, local, timeout=30)
+    answer = await asyncio.to_thread(opener.open, local, timeout=180)
     return answer.read().decode()
 
 Network.async_send_http_on_proxy = send
@@ -65,7 +66,7 @@ def test_electrum_pays_to_a_lightning_address() -> None:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            timeout=120,
+            timeout=60 * PATIENCE,
         )
         assert done.returncode == 0, done.stderr
         least, most, text, invoice, refused = json.loads(done.stdout)

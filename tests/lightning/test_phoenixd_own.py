@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -279,8 +280,10 @@ def test_what_it_paid_before_and_what_is_under_way(double: PhoenixdDouble) -> No
     hurried, node = phoenixd_at(double, pay_deadline_s=0.3), phoenixd_at(double)
     bolt11, payment_hash = double.bill(1_000_000)
     double.hold_payments = True
-    while not double.outgoing:  # where all is slow, a try can end before it came there
-        with pytest.raises(NodeUnavailable):
+    with pytest.raises(NodeUnavailable):
+        hurried.pay(bolt11, max_fee_msat=10_000, key=KEY)
+    while not double.outgoing:  # where all is slow, a try ends before it comes there
+        with suppress(NodeUnavailable):
             hurried.pay(bolt11, max_fee_msat=10_000, key=KEY)
     assert node.payout(payment_hash).status is PayoutStatus.PENDING
     again = node.pay(bolt11, max_fee_msat=10_000, key=KEY)

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from engine.store.sqlite.journal import Journal
 from tests.tools import children
+from tests.tools.wait import PATIENCE
 from tests.unit.engine.store.test_conformance_ledger import created, debit
 from transport.cli.ledger import export, ledger
 
@@ -43,7 +44,7 @@ def test_a_right_ledger_is_said_to_be_right(database: Path) -> None:
         text=True,
         encoding="utf-8",
         check=False,
-        timeout=120,
+        timeout=60 * PATIENCE,
     )
     assert done.returncode == 0, done.stderr
     assert "1201 postings in 5 accounts: all zero in sum" in done.stdout

@@ -77,13 +77,15 @@ def test_what_a_wallet_may_have_signed_is_not_paid_by_the_node_too(
     old = desk.paid(merchant="moved")
     desk.seeds.give(desk.node, "moved", "p2wpkh", forward_to=OWNER)
     assert desk.call("PUT", "/v1/forwarding", {"paused": True}).ok
-    held = desk.paid(merchant="moved")
-    first = desk.made(old, amount_sat=10_000, address=desk.fresh())
-    second = desk.made(held, amount_sat=10_000, address=desk.fresh())
-    path = f"/v1/payments/{old}/refunds/{first['id']}"
-    given = desk.call("GET", f"{path}/psbt")
-    assert given.status_code == 200, given.text
-    assert desk.call("PUT", "/v1/forwarding", {"paused": False}).ok
+    try:
+        held = desk.paid(merchant="moved")
+        first = desk.made(old, amount_sat=10_000, address=desk.fresh())
+        second = desk.made(held, amount_sat=10_000, address=desk.fresh())
+        path = f"/v1/payments/{old}/refunds/{first['id']}"
+        given = desk.call("GET", f"{path}/psbt")
+        assert given.status_code == 200, given.text
+    finally:
+        assert desk.call("PUT", "/v1/forwarding", {"paused": False}).ok
     assert desk.settled(held)[0]["id"] == second["id"]
     assert desk.of(old)["data"][0]["state"] == "pending"
 

@@ -20,6 +20,7 @@ from engine.merchants.record import Merchant
 from engine.payment.model import Payment, Receipt, Settled, Terms
 from engine.store.writes import Conflict
 from tests.tools.serving import serving
+from tests.tools.wait import PATIENCE
 from tests.unit.transport.control.lightning_shop import LightningShop
 from transport.http.auth import Principal
 from transport.http.bottle_app import Api, ApiSettings
@@ -100,7 +101,7 @@ class Wallet:
         """LUD-01: status and headers mean nothing."""
         assert url.startswith(f"{PUBLIC}/"), url
         local = self.url + url.removeprefix(PUBLIC)
-        self.answer = self.session.get(local, headers=headers, timeout=30)
+        self.answer = self.session.get(local, headers=headers, timeout=30 * PATIENCE)
         value = self.answer.json()
         if value.get("status") == "ERROR":
             raise Refused(value["reason"])
