@@ -8,6 +8,7 @@ happens. Runs in the caller's greenlet.
 import contextlib
 import ctypes
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -19,12 +20,21 @@ from typing import TypeVar
 
 import gevent
 
-__all__ = ["HOST", "NetworkFailed", "Program", "free_ports", "until"]
+__all__ = [
+    "FEWEST_PORTS",
+    "FIRST_PORT",
+    "HOST",
+    "NetworkFailed",
+    "Program",
+    "free_ports",
+    "until",
+]
 
 HOST = "127.0.0.1"
 PR_SET_PDEATHSIG = 1
 PAUSE_S = 0.05
 TAIL_BYTES = 4_000
+FIRST_PORT, FEWEST_PORTS = 10_000, 5_000  # of the programs, below the system's own
 
 T = TypeVar("T")
 
@@ -49,16 +59,35 @@ def until(answer: Callable[[], T], limit_s: float, what: Callable[[], str]) -> T
 
 
 def free_ports(count: int) -> list[int]:
-    """That many TCP ports of loopback that nobody listens on now. No reservation:
+    """That many TCP ports of loopback that nobody listens on now, and of which the
+    system gives none by itself, to whoever connects or asks for any. No reservation:
     who listens first has one."""
-    held = [socket.socket(socket.AF_INET, socket.SOCK_STREAM) for _ in range(count)]
+    end, held = _first_of_the_system(), list[socket.socket]()
     try:
-        for listener in held:
-            listener.bind((HOST, 0))
+        while len(held) < count:
+            listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+            port = FIRST_PORT + secrets.randbelow(end - FIRST_PORT) if end else 0
+            try:
+                listener.bind((HOST, port))
+            except OSError:  # somebody's
+                listener.close()
+            else:
+                held.append(listener)
         return [listener.getsockname()[1] for listener in held]
     finally:
         for listener in held:
             listener.close()
+
+
+def _first_of_the_system() -> int:
+    """The lowest port that the system gives by itself; 0: it does not say, or leaves
+    too few below."""
+    try:
+        text = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text()
+    except OSError:
+        return 0
+    first = int(text.split()[0])
+    return first if first >= FIRST_PORT + FEWEST_PORTS else 0
 
 
 class Program:

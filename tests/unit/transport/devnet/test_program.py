@@ -9,7 +9,14 @@ import pytest
 
 from tests.tools import children
 from tests.tools.wait import wait_until
-from transport.devnet.program import NetworkFailed, Program, free_ports, until
+from transport.devnet.program import (
+    FEWEST_PORTS,
+    FIRST_PORT,
+    NetworkFailed,
+    Program,
+    free_ports,
+    until,
+)
 
 OWNER = """
 import sys, time
@@ -73,3 +80,12 @@ def test_waiting_has_an_end_that_says_what_for() -> None:
 
 def test_free_ports_are_different_ones() -> None:
     assert len(set(free_ports(20))) == 20
+
+
+def test_free_ports_are_none_that_the_system_gives_to_whoever_asks_for_any() -> None:
+    """It could give one away before the program that is to have it has begun."""
+    said = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text()
+    first = int(said.split()[0])
+    if first < FIRST_PORT + FEWEST_PORTS:  # too few are left below
+        first = 65_536
+    assert all(port < first for port in free_ports(20))
