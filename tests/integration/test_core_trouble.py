@@ -19,14 +19,30 @@ from tests.tools.wait import wait_until
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CoreShop]:
-    """Each test leaves the node as high as it ever was, and its mempool loaded."""
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CoreShop]:
     folder = tmp_path_factory.mktemp("paybell")
     with CoreDouble(port=free_ports(1)[0]) as node:
         env = {"PAYBELL_SOURCES": f"bitcoind={node.url}?name=acme"}
         with serving(folder, env=env) as paybell:
             yield CoreShop(node, paybell)
             assert "Traceback" not in paybell.err
+
+
+@pytest.fixture
+def shop(running: CoreShop) -> Iterator[CoreShop]:
+    """Each test leaves the node as high as it ever was, and its mempool loaded; so it
+    is after one that failed in the middle, too."""
+    yield running
+    node = running.node
+    if not node.is_up:
+        node.start()
+    node.warmed_up()
+    node.wire.whitelist, node.wire.takes_s = {}, {}
+    if node.chain.held:
+        node.chain.advance()
+        node.settle()
+    if not node.pool.loaded:
+        node.read_mempool()
 
 
 def test_blocks_that_a_node_lost_in_an_unclean_stop_take_nothing_away(

@@ -100,6 +100,10 @@ class CoreDouble:
         return f"http://{self.secret}@127.0.0.1:{self._port}{self.wire.path}"
 
     @property
+    def is_up(self) -> bool:
+        return self._upstream is not None
+
+    @property
     def port(self) -> int:
         return self._port
 
