@@ -101,7 +101,7 @@ class Silent:
 
 
 def fuzz(
-    url: str, api_key: str, folder: Path, *options: str, timeout_s: float = 400
+    url: str, api_key: str, folder: Path, *options: str, timeout_s: float = 600
 ) -> str:
     """The report of a run; fails with it if anything was found."""
     program = Path(sys.executable).with_name("st")

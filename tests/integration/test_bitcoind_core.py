@@ -31,7 +31,7 @@ def node() -> Iterator[CoreDouble]:
 
 @pytest.fixture
 def feed(node: CoreDouble) -> Iterator[Bitcoind]:
-    source = Bitcoind(node.url, network="regtest")
+    source = Bitcoind(node.url, network="regtest", deadline_s=60)
     yield source
     source.close()
 

@@ -26,7 +26,7 @@ class Shop:
 
     def __init__(self, node: CoreDouble) -> None:
         self.node = node
-        self.feed = Bitcoind(node.url)
+        self.feed = Bitcoind(node.url, deadline_s=60)
         self.push = ZmqPush(self.feed, "127.0.0.1")
         self.index = ScriptIndex()
         self.index.watch(ALICE)

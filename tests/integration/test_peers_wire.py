@@ -107,7 +107,7 @@ def _read_to_the_end(client: WsClient) -> None:
 
 def test_not_even_the_second_head_of_a_connection_may_trickle() -> None:
     """pywsgi has no deadline at all: half a head holds a connection for ever."""
-    with serving(head_timeout_s=1.0, idle_timeout_s=30) as server:
+    with serving(head_timeout_s=3.0, idle_timeout_s=60) as server:
         client = dial(server)
         assert ask(client) == 200
         client.send_raw(b"GET / HTTP/1.1\r\nHost:")

@@ -137,7 +137,7 @@ def test_an_idle_connection_is_closed_after_the_idle_timeout() -> None:
 
 
 def test_a_later_head_has_the_time_of_a_head_and_not_that_of_silence() -> None:
-    with serving(idle_timeout_s=600, head_timeout_s=1.0) as server:
+    with serving(idle_timeout_s=600, head_timeout_s=3.0) as server:
         client = dial(server)
         assert ask(client) == 200
         assert ask(client, "GET / HTTP/1.1\r\nHost:") == 408
