@@ -1,5 +1,6 @@
 """S2.4 and S2.5 at the page of a till: Chromium, a Paybell process, Blink's double."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -26,10 +27,17 @@ def browser() -> Iterator[VisitorPage]:
 
 
 @pytest.fixture
-def page(browser: VisitorPage, till: Till) -> VisitorPage:
+def page(browser: VisitorPage, till: Till) -> Iterator[VisitorPage]:
     browser.do("anew")  # nobody is signed in, and no sale is open
     till.open(browser)
-    return browser
+    yield browser
+    till.mend()
+
+
+def press(page: VisitorPage, button: str) -> None:
+    """If it is there still: a node tries a refused key by itself, too, and may be
+    quicker than a test on a busy machine."""
+    page.do("evaluate", f"document.querySelector({json.dumps(button)})?.click()")
 
 
 def test_s2_4_when_forwarded_the_animation_comes_the_invoice_goes_the_balance_moves(
@@ -78,8 +86,9 @@ def test_s2_5_each_connection_has_its_own_light_and_button(
         status = page.do("text", "#status")
         assert other not in status
         assert "Ready" not in status
+        page.do("wait_for", "#status [data-down] button")
         account.key = key
-        page.do("click", "#status [data-down] button")
+        press(page, "#status [data-down] button")
         page.do("wait_for_text", "#status", READY)
 
 
@@ -91,7 +100,7 @@ def test_s2_5_both_can_be_down(till: Till, page: VisitorPage) -> None:
     assert page.do("evaluate", buttons) == 2
     till.pos.key, till.user.key = keys
     for label in ("User", "BlinkPOS"):
-        page.do("click", f'#status button[aria-label="Reconnect {label}"]')
+        press(page, f'#status button[aria-label="Reconnect {label}"]')
     page.do("wait_for_text", "#status", READY)
 
 
@@ -114,7 +123,7 @@ def test_s2_5_an_invoice_without_a_connection_warns_first(
     till.pay(made)
     page.do("wait_for_text", "#invoice-title", "Paid. Passing it on")
     till.user.key = key
-    page.do("click", '#status button[aria-label="Reconnect User"]')
+    press(page, '#status button[aria-label="Reconnect User"]')
     page.do("wait_for_text", "#done-title", "Paid and forwarded")
     page.do("click", "#next")
 
