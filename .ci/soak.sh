@@ -17,6 +17,9 @@ if [ "$#" -gt 0 ]; then
     exec "$PYTHON" -m tests.simulation --soak "$@"
 fi
 
+# A test of hours is not one that hangs after 900 s, as elsewhere; its own time ends it.
+pytest=("$PYTHON" -m pytest -o faulthandler_timeout=0)
+
 failed=()
 run() {
     echo
@@ -25,30 +28,30 @@ run() {
 }
 
 run "$PYTHON" -m tests.simulation --soak
-run env PAYBELL_CRASH_STRIDE=1 "$PYTHON" -m pytest tests/simulation/test_every_crash.py
+run env PAYBELL_CRASH_STRIDE=1 "${pytest[@]}" tests/simulation/test_every_crash.py
 run "$PYTHON" -m tests.power --points 100000 --jobs "$(nproc)"
 run "$PYTHON" -m tests.power --flips 30000
 run "$PYTHON" -m tests.epochs --runs 10000
 for _ in {1..10}; do  # each with a seed of its own
-    run env PAYBELL_CRASH_KILLS=100 "$PYTHON" -m pytest tests/node/test_crash.py
+    run env PAYBELL_CRASH_KILLS=100 "${pytest[@]}" tests/node/test_crash.py
 done
-run env PAYBELL_RECONNECTS=20000 "$PYTHON" -m pytest tests/live/test_resume.py
-run env PAYBELL_SOCKETIO_RECONNECTS=10000 "$PYTHON" -m pytest tests/live/test_socketio_resume.py
-run env PAYBELL_FRAMINGS=20000 "$PYTHON" -m pytest tests/integration/test_framing_nginx.py
-run env PAYBELL_REDIS_KILLS=1000 "$PYTHON" -m pytest tests/seeds/test_s4_4_through_redis.py
-run env SWEEPS=300 SWEEP_KILLS=100 "$PYTHON" -m pytest tests/money
-run env PAYBELL_LIGHTNING_WORLDS=200 "$PYTHON" -m pytest tests/simulation/test_lightning.py
+run env PAYBELL_RECONNECTS=20000 "${pytest[@]}" tests/live/test_resume.py
+run env PAYBELL_SOCKETIO_RECONNECTS=10000 "${pytest[@]}" tests/live/test_socketio_resume.py
+run env PAYBELL_FRAMINGS=20000 "${pytest[@]}" tests/integration/test_framing_nginx.py
+run env PAYBELL_REDIS_KILLS=1000 "${pytest[@]}" tests/seeds/test_s4_4_through_redis.py
+run env SWEEPS=300 SWEEP_KILLS=100 "${pytest[@]}" tests/money
+run env PAYBELL_LIGHTNING_WORLDS=200 "${pytest[@]}" tests/simulation/test_lightning.py
 run "$PYTHON" -m tests.simulation --orders --seeds 0-9999
 run "$PYTHON" -m tests.simulation --refunds --seeds 0-9999
-run env TILL_WORLDS=10000 "$PYTHON" -m pytest tests/simulation/test_till.py
-run env PAYBELL_EVERY_BYTE=1 "$PYTHON" -m pytest tests/lightning -k "byte or anywhere"
-run env TILL_KILLS=100 "$PYTHON" -m pytest tests/seeds/test_s2_3_forward.py
-run env PAYBELL_TENANTS=40000 "$PYTHON" -m pytest tests/tenants
-run env PAYBELL_EXPORT_PAYMENTS=100000 "$PYTHON" -m pytest tests/money/test_export_sums.py
-run env PAYBELL_ADDRESSES=10000 "$PYTHON" -m pytest tests/unit/engine/wallet/test_descriptor.py
-run env PAYBELL_WALLET_KILLS=100 "$PYTHON" -m pytest tests/money/test_wallet_kills.py
-run env PAYBELL_SSRF_TRIES=10000 "$PYTHON" -m pytest tests/integration/test_outbound_ssrf.py
-run env PAYBELL_FUZZ_REQUESTS=50000 PAYBELL_FUZZ_SEED=$RANDOM "$PYTHON" -m pytest tests/integration/test_api_fuzz.py
-run env PAYBELL_LOOKS=all "$PYTHON" -m pytest tests/pages
+run env TILL_WORLDS=10000 "${pytest[@]}" tests/simulation/test_till.py
+run env PAYBELL_EVERY_BYTE=1 "${pytest[@]}" tests/lightning -k "byte or anywhere"
+run env TILL_KILLS=100 "${pytest[@]}" tests/seeds/test_s2_3_forward.py
+run env PAYBELL_TENANTS=40000 "${pytest[@]}" tests/tenants
+run env PAYBELL_EXPORT_PAYMENTS=100000 "${pytest[@]}" tests/money/test_export_sums.py
+run env PAYBELL_ADDRESSES=10000 "${pytest[@]}" tests/unit/engine/wallet/test_descriptor.py
+run env PAYBELL_WALLET_KILLS=100 "${pytest[@]}" tests/money/test_wallet_kills.py
+run env PAYBELL_SSRF_TRIES=10000 "${pytest[@]}" tests/integration/test_outbound_ssrf.py
+run env PAYBELL_FUZZ_REQUESTS=50000 PAYBELL_FUZZ_SEED=$RANDOM "${pytest[@]}" tests/integration/test_api_fuzz.py
+run env PAYBELL_LOOKS=all "${pytest[@]}" tests/pages
 
 [ "${#failed[@]}" -eq 0 ] || { printf 'failed: %s\n' "${failed[@]}"; exit 1; }

@@ -43,6 +43,8 @@ class Demands:
         self._ill_ms = 0  # true time when something was wrong last
         self._clock_ms = 0  # and the clock
         self._down_ms = 0  # and the process or its disk
+        self._unsteady_ms = 0  # when no source could be relied on for an answer
+        self._failures = 0  # of the disk, that were looked at
         self._boots = 0  # of the process whose watchers were shown what is waited for
         self.looks = 0  # at worlds in which all was well
         self.failover = Failover(world)
@@ -63,11 +65,13 @@ class Demands:
         self._down_ms = max(self._down_ms, stopped_ms)
         if self._world.trouble.jumped_ms:
             self._clock_ms = now
-        if not self._world.is_up:
+        failures, self._failures = self._failures, self._world.store.failures
+        if not self._world.is_up or failures != self._failures:
             self._ill_ms = self._down_ms = now
             return
         self.failover.look(max(self._down_ms, self._clock_ms))
-        # What was not written is read from the next view, when that comes.
+        if not any(source.is_well for source in self._world.sources):
+            self._unsteady_ms = now
         patience_ms = PATIENCE_MS + int(2_000 * self._world.shape.every_s)
         if now - self._down_ms >= patience_ms:
             self._look_at_news(now - patience_ms)
@@ -82,9 +86,16 @@ class Demands:
             self._look(self._world.clock.now() - patience_ms)
 
     def _look_at_news(self, until: int) -> None:
-        """`until`: true ms. Also of sources that are behind."""
+        """`until`: true ms. Also of sources that are behind.
+
+        What could not be written is read from the next view, when that comes: of a
+        source that fails on one address of two it may not come for long.
+        """
         judges = self._world.rules.judges
         for payment_id in judges.books:
+            is_lost = judges.news.shown_at(payment_id) <= self._down_ms
+            if is_lost and self._unsteady_ms > until:
+                continue
             if payment_id not in judges.released:
                 key = judges.news.untold(payment_id, until)
                 if key is not None:

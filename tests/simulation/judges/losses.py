@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from engine.chain.feed import Output
 from engine.payment.events import Event
 from engine.payment.model import Claim, EventType, Receipt
 from tests.simulation.chain import Snapshot
@@ -38,11 +41,7 @@ def _is_gone(case: Case, receipt: Receipt) -> str | None:
         return "it is in a block"
     lost_its_block = any(_lost_its_block(event, key) for _, event in case.earlier)
     # Or it had left before the mempool was lost, and is as gone after it.
-    before = {
-        shown.source
-        for shown in case.history
-        if shown.asked_at > receipt.seen_at and _lacks(case, shown, key)
-    }
+    before = _where_it_had_left(case, key)
     lacking = [
         shown
         for shown in case.views
@@ -70,6 +69,28 @@ def _is_gone(case: Case, receipt: Receipt) -> str | None:
     ):
         return None
     return f"{key} was missing in one answer only"
+
+
+def _where_it_had_left(case: Case, key: Outpoint) -> set[str]:
+    """Sources that lacked it since it was there, at whichever of them, and have not had
+    it again. By the order in which they were heard: clocks jump, and of a receipt that
+    lost its block the time is told at which that was heard, not when it was seen."""
+    was_there = False
+    left: set[str] = set()
+    for shown in case.history:
+        if _lacks(case, shown, key):
+            if was_there:
+                left.add(shown.source)
+        elif any(key in outputs for outputs in _witnessed(case, shown)):
+            was_there = True
+            left.discard(shown.source)
+    return left
+
+
+def _witnessed(case: Case, shown: Shown) -> Iterator[dict[Outpoint, Output]]:
+    for answers in case.witnessed(shown):
+        for _, outputs in case.outputs_in(answers):
+            yield outputs
 
 
 def _lacks(case: Case, shown: Shown, key: Outpoint, *, anew: bool = False) -> bool:

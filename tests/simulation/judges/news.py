@@ -29,9 +29,11 @@ class News:
         self._books = books
         self._record = record
         self._first: dict[str, dict[Outpoint, int]] = {}  # true ms, by payment
+        self._last: dict[str, int] = {}  # true ms: when it was shown anything
 
     def on_shown(self, payment_id: str, view: ChainView, true_ms: int) -> None:
         book = self._books[payment_id]
+        self._last[payment_id] = true_ms
         before = self._first.pop(payment_id, {})
         if sum(output.amount_sat for output in view.outputs) > MOST_SAT:
             return
@@ -64,6 +66,10 @@ class News:
         """The process died: it knows no more what it was shown. The next view shows it
         again, whenever a source has one."""
         self._first.clear()
+
+    def shown_at(self, payment_id: str) -> int:
+        """True ms of the last view that its watcher was given, in any process."""
+        return self._last.get(payment_id, 0)
 
     def untold(self, payment_id: str, until: int) -> Outpoint | None:
         """What was shown before `until` (true ms), and ever since, and is not told."""
