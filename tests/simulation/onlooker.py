@@ -18,7 +18,7 @@ from tests.simulation.knowledge import Knowledge
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-__all__ = ["Onlooker"]
+__all__ = ["Onlooker", "is_waited_for"]
 
 
 _ANSWERS = RoundDone, Probed  # of a source's worker
@@ -82,8 +82,7 @@ class Onlooker:
             self._rules.record.on_heard(source.name, at, is_probe=is_probe)
             self._knowledge.on_answer(source.name, at, is_probe=is_probe)
             work = actor.planner.feeds[message.feed].busy
-            is_aside = work is not None and work.aside
-            if isinstance(message, RoundDone) and not is_aside:
+            if isinstance(message, RoundDone) and is_waited_for(message, work):
                 by_block = isinstance(source, SimBlockFeed)
                 self._knowledge.on_done(source.name, message, by_block=by_block)
 
@@ -113,6 +112,12 @@ class Onlooker:
         if node is not None:
             report = node.source_report.now
             self._knowledge.check(report.complete_as_of, report.freshness)
+
+
+def is_waited_for(done: RoundDone, work: Round | None) -> bool:
+    """Not the answer to a question aside, nor one that a life before this had asked
+    for: neither says whose silence is an answer."""
+    return work is not None and work.number == done.number and not work.aside
 
 
 def _source_of(worker: Actor) -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from actors.messages import CoverageEnded, PollNow, ReviewDue, RoundDone
+from actors.messages import CoverageEnded, PollNow, ReviewDue, Round, RoundDone
 from engine.chain.feed import SourceStatus
 from engine.ports import Freshness
 from engine.runtime.ref import Ref, Scope
@@ -10,6 +10,7 @@ from tests.simulation.broken import Broken
 from tests.simulation.chain import SimChain
 from tests.simulation.judges import Judges
 from tests.simulation.knowledge import Knowledge
+from tests.simulation.onlooker import is_waited_for
 from tests.simulation.record import Record
 
 AT = 1_760_000_000_000
@@ -91,3 +92,19 @@ def test_a_watcher_that_crashed_may_get_what_overtakes_first(overtakes: object) 
     knowledge.on_watcher_mail(watcher, overtakes)
     with pytest.raises(Broken, match="was not given again what it crashed on"):
         knowledge.on_watcher_mail(watcher, other)
+
+
+@pytest.mark.parametrize(
+    ("work", "expected"),
+    [
+        (Round(7), True),
+        (Round(8), False),
+        (Round(7, aside=True), False),
+        (None, False),
+    ],
+)
+def test_whose_silence_is_an_answer_is_said_by_what_is_waited_for(
+    work: Round | None, *, expected: bool
+) -> None:
+    """World 30364: a round of a life before this one was answered in between."""
+    assert is_waited_for(RoundDone(0, 7, AT, {}, None, 2), work) == expected
