@@ -23,7 +23,7 @@ def answers(*asked: tuple[dict[str, str], tuple[list[Any], ...]]) -> list[Any]:
         capture_output=True,
         text=True,
         encoding="utf-8",
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert found.returncode == 0, found.stderr

@@ -23,7 +23,7 @@ from tests.unit.payment_cases import T0
 
 __all__ = ["STORES", "InMemory", "OpenStore", "committed", "observed", "whole_journal"]
 
-COMMIT_S = 30.0
+COMMIT_S = 120.0
 
 
 class OpenStore(Protocol):

@@ -31,7 +31,7 @@ def modules_of_the_dev_chain(source: str, folder: Path) -> list[str]:
         cwd=Path(__file__).parents[4],
         capture_output=True,
         check=True,
-        timeout=60,
+        timeout=300,
     )
     names: list[str] = json.loads(done.stdout)
     return names

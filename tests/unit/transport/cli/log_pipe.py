@@ -49,9 +49,14 @@ class Pipe:
     def wait_for(self, text: str) -> list[str]:
         """The lines, once `text` is in them."""
         wait_until(
-            lambda: text in self.read(), STEP_S, lambda: f"{text!r}: {self._read!r}"
+            lambda: self._is_whole(text), STEP_S, lambda: f"{text!r}: {self._read!r}"
         )
         return self.lines()
+
+    def _is_whole(self, text: str) -> bool:
+        """Of a line that is being written a part may have come."""
+        _, found, rest = self.read().rpartition(text)
+        return bool(found) and (found.endswith("\n") or "\n" in rest)
 
     def break_(self) -> None:
         """Its reader goes."""

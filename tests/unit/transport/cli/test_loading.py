@@ -29,7 +29,7 @@ def told() -> list[list[str] | bool | float]:
         [sys.executable, "-c", SCRIPT],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=True,
     )
     found: list[list[str] | bool | float] = json.loads(done.stdout)

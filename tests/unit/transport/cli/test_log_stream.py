@@ -10,13 +10,14 @@ from pathlib import Path
 import gevent
 import pytest
 
-from tests.tools.wait import wait_until
+from tests.tools.wait import PATIENCE, wait_until
 from tests.unit.transport.cli.log_pipe import Pipe
 from transport.cli import log_stream
 from transport.cli.log_stream import MAX_LINE_BYTES, LogStream
 from transport.cli.log_target import JOURNAL_HEAD, LogTarget
 
 STEP_S = 10.0
+END_S = STEP_S * PATIENCE  # longest for a thread to end, where that is to be
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def started() -> Iterator[list[LogStream]]:
     found: list[LogStream] = []
     yield found
     for stream in found:
-        assert stream.close(STEP_S), "the thread of a log ends"
+        assert stream.close(END_S), "the thread of a log ends"
 
 
 def stream_to(pipe: Pipe, started: list[LogStream], room: int = 8_192) -> LogStream:
@@ -46,7 +47,12 @@ def test_lines_come_out_in_their_order(pipe: Pipe, started: list[LogStream]) -> 
     for number in range(100):
         stream.put(f"line {number}")
     assert pipe.wait_for("line 99\n") == [f"line {n}" for n in range(100)]
-    assert stream.counts()["log.lines"] == 100
+    # They are counted when the write is over, of which the pipe knows nothing.
+    wait_until(
+        lambda: stream.counts()["log.lines"] == 100,
+        STEP_S,
+        lambda: f"100 lines: {stream.counts()}",
+    )
 
 
 def test_nobody_waits_for_a_pipe_that_is_full_and_what_is_dropped_is_told_later(
@@ -179,7 +185,7 @@ def test_a_file_that_was_moved_is_opened_anew_when_asked(tmp_path: Path) -> None
     path.rename(tmp_path / "paybell.log.1")
     assert stream.reopen()
     stream.put("after")
-    assert stream.close(STEP_S)
+    assert stream.close(END_S)
     assert path.read_text() == "after\n"
     assert path.stat().st_mode & 0o077 == 0
     assert (tmp_path / "paybell.log.1").read_text() == "before\n"
@@ -206,7 +212,7 @@ class Journal:
     def accept(self) -> tuple[socket.socket, list[bytes]]:
         """A stream, and the lines of its head."""
         stream, _ = self.listener.accept()
-        stream.settimeout(STEP_S)
+        stream.settimeout(END_S)
         head = b""
         while head.count(b"\n") < 7:
             head += stream.recv(1)
@@ -238,7 +244,7 @@ def test_a_journal_that_was_started_anew_is_connected_to_again(tmp_path: Path) -
     assert there.recv(100) == b"after\n"
     assert stream.counts()["log.reopened"] == 1
     assert stream.counts()["log.lost"] == 0
-    assert stream.close(STEP_S)
+    assert stream.close(END_S)
     there.close()
     os.close(fd)
 
@@ -253,7 +259,7 @@ def test_the_end_waits_for_what_is_to_be_written_but_not_for_ever(pipe: Pipe) ->
     stream = LogStream(LogTarget(pipe.fd))
     stream.start()
     stream.put("the last words")
-    assert stream.close(STEP_S)
+    assert stream.close(END_S)
     assert pipe.lines() == ["the last words"]
 
     pipe.fill()
@@ -264,7 +270,7 @@ def test_the_end_waits_for_what_is_to_be_written_but_not_for_ever(pipe: Pipe) ->
     stuck.put("too late")
     assert stuck.counts()["log.dropped"] == 1
     pipe.wait_for("never read")
-    assert stuck.close(STEP_S)
+    assert stuck.close(END_S)
 
 
 def test_the_thread_of_the_log_is_none_of_gevents(

@@ -117,7 +117,7 @@ def log() -> Iterator[tuple[Log, Pipe]]:
         logger.propagate = False
         yield made, pipe
         logger.removeHandler(made.handler)
-        assert made.stream.close(10.0)
+        assert made.stream.close(60.0)
 
 
 def test_a_value_that_cannot_be_shown_ends_nobody(log: tuple[Log, Pipe]) -> None:
@@ -182,7 +182,7 @@ def test_whatever_is_printed_to_stderr_is_a_line_of_the_log(tmp_path: Path) -> N
         [sys.executable, "-c", IN_A_PROCESS],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         cwd=ROOT,
     )
     assert finished.returncode == 3
@@ -211,7 +211,7 @@ def test_what_crashes_before_the_end_is_told_and_the_process_ends(
         [sys.executable, "-c", script],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         cwd=ROOT,
     )
     assert finished.returncode == 1

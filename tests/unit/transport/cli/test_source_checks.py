@@ -43,6 +43,8 @@ def checked(
 
 
 def test_sources_that_are_current_are_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s = time.time()
+    monkeypatch.setattr(time, "time", lambda: now_s)
     found = checked(monkeypatch, young(HIGH), young(HIGH))
     assert all(well for well, _ in found)
     assert found[0][1] == "source esplora: height 870003"
