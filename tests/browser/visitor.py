@@ -27,7 +27,7 @@ FLAGS = (
     "--no-proxy-server",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 )
-PATIENCE_MS = 60_000
+PATIENCE_MS = 180_000
 FRAME_MS = 1_000 / 60
 AXE = Path(__file__).parents[1] / "node/node_modules/axe-core/axe.min.js"
 

@@ -16,6 +16,7 @@ from tests.pages.conftest import Visited
 from tests.seeds.blink_till import Till, blink_till
 from tests.tools.blink_double import BlinkDouble
 from tests.tools.paybell import Paybell
+from tests.tools.ports import free_ports
 from tests.tools.wait import wait_until
 
 __all__ = ["Cafe", "cafe", "enter"]
@@ -80,7 +81,8 @@ class Cafe(Till):
 
 @contextmanager
 def cafe(folder: Path) -> Iterator[Cafe]:
-    with blink_till(folder, *_ARGUMENTS[2:], stage=Cafe) as running:
+    port = ("--port", str(*free_ports(1)))  # it is started again there
+    with blink_till(folder, *_ARGUMENTS[2:], *port, stage=Cafe) as running:
         try:
             yield running
         finally:

@@ -1,6 +1,7 @@
 """Who works at the dashboard in the tests: a node, and people with keys of roles."""
 
 import contextlib
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,12 +15,38 @@ from tests.browser.shop import Shop, shop
 from tests.pages.conftest import Visited
 from transport.http.auth import hash_key, new_key
 
-__all__ = ["DESKTOP", "NODE_KEY", "PHONE", "Desk", "desk"]
+__all__ = ["DESKTOP", "NODE_KEY", "NOTE_TOASTS", "PHONE", "Desk", "desk", "toasted"]
 
 NODE_KEY = "pbk_of-the-node"
 
 DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
+
+#: A toast is shown for six seconds, in which a busy machine may not look. What each one
+#: said stays in `window.toasted`.
+NOTE_TOASTS = """
+  window.toasted = [];
+  addEventListener("DOMContentLoaded", () => {
+    const place = document.getElementById("toasts");
+    if (place) new MutationObserver(changes => {
+      for (const { addedNodes } of changes) {
+        for (const { textContent } of addedNodes) window.toasted.push(textContent);
+      }
+    }).observe(place, { childList: true });
+  });
+"""
+
+#: A page gives a node 20 s to answer: on a busy machine that is too little.
+WAIT_LONGER = """
+  const soon = AbortSignal.timeout;
+  AbortSignal.timeout = ms => soon.call(AbortSignal, 10 * ms);
+"""
+
+
+def toasted(visited: Visited, text: str) -> None:
+    """Wait until a toast has said so."""
+    said = f"one => one.includes({json.dumps(text)})"
+    visited.do("wait_until", f"toasted.some({said})")
 
 
 class Desk:
@@ -68,6 +95,8 @@ class Desk:
         """Somebody of this role looks at this page; the id of their key."""
         key, key_id = self.key(role, merchant)
         visited.begin(**{"viewport": DESKTOP, **options})
+        visited.do("before_load", NOTE_TOASTS)
+        visited.do("before_load", WAIT_LONGER)
         visited.do("goto", self.base)
         visited.do("fill", "#key", key)
         visited.do("press", "Enter")

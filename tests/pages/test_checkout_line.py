@@ -15,6 +15,7 @@ from tests.browser.shop import Shop, shop
 from tests.pages import shots_checkout as states
 from tests.pages.conftest import Visited
 from tests.tools.paybell import Paybell, serving
+from tests.tools.ports import free_ports
 from tests.tools.wait import wait_until
 
 #: What the browser writes of requests that got no answer.
@@ -41,7 +42,8 @@ def test_a_server_that_hangs_or_is_killed_is_never_called_live(
 ) -> None:
     visited.expected = NO_ANSWER
     visited.do("before_load", HEAR_WHAT_IS_SAID)
-    with serving(tmp_path) as node:
+    (port,) = free_ports(1)  # it is started again there
+    with serving(tmp_path, "--port", str(port)) as node:
         made = node.create(amount_sat=50_000, confirmations=1)
         visited.do("goto", node.url + made["checkout_url"].removeprefix(node.url))
         visited.do("wait_for_text", "#freshness", "Live")
@@ -55,7 +57,7 @@ def test_a_server_that_hangs_or_is_killed_is_never_called_live(
         visited.do("wait_for_text", "#freshness", "Live")
         node.kill()
         visited.do("wait_for_text", "#freshness", "No connection to the shop")
-        arguments = ["serve", "--port", str(node.port), "--db", "node.db"]
+        arguments = ["serve", "--port", str(port), "--db", "node.db"]
         again = Paybell(tmp_path, arguments, {})
         try:
             again.wait_ready()

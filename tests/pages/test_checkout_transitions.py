@@ -10,12 +10,13 @@ import pytest
 from msgspec.structs import replace
 
 from engine.payment.model import Payment, Status
-from engine.payment.observations import Amend, Cancel, ConfirmByHand, ProviderClaim
+from engine.payment.observations import Cancel, ConfirmByHand, ProviderClaim
 from tests.browser.shop import Shop, shop
 from tests.pages import shots_checkout as states
 from tests.pages.conftest import Visited
 from tests.pages.shots_checkout import PHONE
 from tests.pages.test_checkout_stages import IN_VIEW, LARGEST_SHIFT
+from tests.tools.deadlines import end_soon
 from tests.tools.wait import wait_until
 
 SHORT = {**PHONE, "viewport": {"width": 390, "height": 560}}
@@ -49,8 +50,7 @@ def announce(node: Shop, made: Payment) -> None:
 
 
 def end_now(node: Shop, made: Payment) -> None:
-    now = node.gateway.now()
-    node.gateway.command(node.payment(made), Amend(by="api", expires_at=now + 1_000))
+    end_soon(node.gateway, made.id)
 
 
 def cancel(node: Shop, made: Payment) -> None:

@@ -36,10 +36,12 @@ COUNT = """
 })()
 """
 
-#: The page is told that it is hidden, and gets no frame, as browsers do it.
+#: The page is told that it is hidden, and gets no frame, as browsers do it; later that
+#: it is seen, and gets those that it asked for and asks for.
 HIDE = """
 (() => {
   window.held = new Map(); window.changes = 0;
+  window.frameOf = window.requestAnimationFrame;
   let number = 0;
   Object.defineProperty(document, "hidden", { configurable: true, get: () => true });
   window.requestAnimationFrame = fn => { held.set(number += 1, fn); return number; };
@@ -52,6 +54,7 @@ HIDE = """
 SHOW = """
 (() => {
   delete document.hidden;
+  window.requestAnimationFrame = window.frameOf;
   for (const fn of [...held.values()]) fn(performance.now());
 })()
 """

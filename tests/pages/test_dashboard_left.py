@@ -5,17 +5,15 @@ from collections.abc import Iterator
 import pytest
 
 from tests.pages.conftest import Visited
-from tests.pages.desk import Desk, desk
+from tests.pages.desk import Desk, desk, toasted
 from tests.tools.receiver import Receiver, reply
 from tests.tools.wait import wait_until
 
 # While `window.kept` is a part of a path, its GET gets no answer until it is aborted;
 # while `window.lost` is one, the network fails. `window.asked` counts both.
-# `window.told` has each toast, also those that are gone from the page.
 HOLD_BACK = """
   const real = window.fetch;
   window.asked = 0;
-  window.told = [];
   window.fetch = (url, options = {}) => {
     const is = part => part && String(url).includes(part) && options.method === "GET";
     if (is(window.kept) || is(window.lost)) window.asked += 1;
@@ -24,11 +22,6 @@ HOLD_BACK = """
     return new Promise((_, reject) => options.signal.addEventListener("abort",
       () => reject(options.signal.reason)));
   };
-  addEventListener("DOMContentLoaded", () => new MutationObserver(changes => {
-    for (const one of changes) {
-      for (const node of one.addedNodes) window.told.push(node.textContent);
-    }
-  }).observe(document.getElementById("toasts") ?? document.body, { childList: true }));
 """
 
 
@@ -57,7 +50,7 @@ def leave(at: Desk, visited: Visited) -> list[str]:
     at.go(visited, "wallets")
     visited.do("wait_for_text", "#outlet", "No wallet yet")
     assert visited.do("complaints") == []
-    return list(visited.do("evaluate", "window.told"))
+    return list(visited.do("evaluate", "window.toasted"))
 
 
 def test_a_page_is_left_while_it_is_drawn_anew_after_what_was_done(
@@ -76,7 +69,7 @@ def test_a_page_is_left_while_it_is_drawn_anew_after_what_was_done(
         visited.do("click", ".part-dead >> text=Send all of them again")
         keep(visited, "state=pending")
         visited.do("click", "dialog button.main")
-        visited.do("wait_until", "window.told.length > 0")
+        visited.do("wait_until", "window.toasted.length > 0")
         assert leave(at, visited) == ["1 are being sent again."]
 
 
@@ -107,5 +100,5 @@ def test_a_page_that_cannot_be_drawn_anew_after_what_was_done_says_so(
     visited.do("click", "tr:has-text('the viewer') >> text=Revoke")
     visited.do("evaluate", "void (window.lost = 'v1/keys')")
     visited.do("click", "dialog button.danger")
-    visited.do("wait_for_text", "#toasts", "The node gives no answer")
-    assert visited.do("evaluate", "window.told.length") == 2
+    toasted(visited, "The node gives no answer")
+    assert visited.do("evaluate", "window.toasted.length") == 2

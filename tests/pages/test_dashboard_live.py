@@ -110,12 +110,15 @@ def test_the_story_of_a_payment_grows_while_it_is_looked_at(
     visited.do("wait_for_text", ".part-receipts", "mempool")
     at.node.chain.mine(2)
     visited.do("wait_for_text", ".status-line", "Paid")
+    # The answer that says so may be there before the stream's last event is.
+    last = at.node.payment(mine).seq
+    visited.do("wait_for_text", ".story summary", f"Event {last}:")
     shown = visited.do(
         "evaluate",
         "[...document.querySelectorAll('.story summary')].map(s => s.innerText)",
     )
     assert [text.split(":")[0] for text in shown] == [
-        f"Event {n}" for n in range(1, at.node.payment(mine).seq + 1)
+        f"Event {n}" for n in range(1, last + 1)
     ]
     assert visited.do("axe") == []
     assert visited.do("shifts") <= 0.05
@@ -236,6 +239,7 @@ def test_on_a_phone_a_row_is_a_card_and_the_menu_opens(
     visited.do("wait_for", "#menu", "hidden")
 
 
+@pytest.mark.timeout_s(250)  # axe looks at sixteen pages
 def test_every_page_is_clean_in_light_and_dark_and_fits_a_phone(
     at: Desk, visited: Visited
 ) -> None:

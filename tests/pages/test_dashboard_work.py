@@ -9,7 +9,7 @@ import requests
 
 from engine.payment.changed import Amend
 from tests.pages.conftest import Visited
-from tests.pages.desk import NODE_KEY, Desk, desk
+from tests.pages.desk import NODE_KEY, Desk, desk, toasted
 from tests.tools.receiver import Receiver, reply
 from tests.tools.wait import wait_until
 from tests.unit.engine.wallet.wallet_cases import VPUB
@@ -31,8 +31,11 @@ def test_a_payment_is_found_by_order_address_transaction_and_sum(
     wait_until(lambda: at.node.payment(mine).receipts, 10, "the money to be seen")
     at.enter(visited)
     visited.do("wait_for_text", ".below", "6 payments")
+    visited.do("press", "/")
     for text in ("order-to-find", mine.terms.address, str(txid), "123457", mine.id):
-        visited.do("press", "/")
+        # What the one before found is no answer to this one.
+        visited.do("fill", "[type=search]", "")
+        visited.do("wait_for_text", ".below", "6 payments")
         visited.do("fill", "[type=search]", text)
         visited.do("wait_for_text", ".below", "1 payment")
         visited.do("wait_for_text", ".vrow", "order-to-find")
@@ -165,6 +168,7 @@ def test_what_may_change_of_a_payment_is_changed_unless_somebody_was_faster(
     visited.do("click", "dialog button.main")
     visited.do("wait_for_text", "dialog .wrong", "by now")
     visited.do("press", "Escape")
+    visited.do("wait_for_text", ".part-facts", "tea")  # the buttons are made anew, too
     visited.do("click", ".actions >> text=Change")
     visited.do("fill", "dialog [name=external_id]", "typed-right")
     visited.do("click", "dialog button.main")
@@ -185,7 +189,7 @@ def test_a_shops_settings_are_changed_and_what_is_not_shown_stays(
     visited.do("fill", "[name=display_name]", "Café Lisboa")
     visited.do("fill", "[name=return_urls]", "https://shop.example/thanks")
     visited.do("click", "form button.main")
-    visited.do("wait_for_text", "#toasts", "Saved")
+    toasted(visited, "Saved")
     after = at.api("GET", "v1/merchants/ann")
     assert after["display_name"] == "Café Lisboa"
     assert after["return_urls"] == ["https://shop.example/thanks"]

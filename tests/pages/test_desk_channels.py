@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.pages.conftest import Visited
-from tests.pages.desk import PHONE, Desk, desk
+from tests.pages.desk import PHONE, Desk, desk, toasted
 from tests.tools.receiver import Receiver, reply
 from tests.tools.wait import wait_until
 
@@ -81,7 +81,7 @@ def test_a_channel_is_added_tried_given_a_new_secret_turned_off_and_removed(
         visited.do("click", "dialog button.main")
         visited.do("click", "tr >> text=Ann's backend")
         visited.do("click", "#outlet .actions >> text=Test")
-        visited.do("wait_for_text", "#toasts", "It answered 204")
+        toasted(visited, "It answered 204")
         visited.do("click", "#outlet .actions >> text=New secret")
         visited.do("click", "dialog button.main")
         visited.do("wait_for_text", "dialog code", "whsec_")

@@ -13,7 +13,7 @@ from engine.store.history_writes import AddHistory
 from engine.store.writes import MoveOutgoing, NewOutgoing, NewTill, Row, Write
 from engine.wallet.outgoing import OutgoingState, moved
 from tests.pages.conftest import Visited
-from tests.pages.desk import PHONE, Desk, desk
+from tests.pages.desk import PHONE, Desk, desk, toasted
 from tests.tools.wait import wait_until
 from tests.unit.engine.store.outgoing_cases import coin, outgoing
 from tests.unit.engine.store.till_cases import forward
@@ -106,7 +106,7 @@ def test_the_tree_shows_watchers_and_what_they_wait_for(
     visited.do("press", "Enter")
     visited.do("wait_for_text", ".part-found tbody", "pending")
     visited.do("click", ".part-found tbody >> text=Look now")
-    visited.do("wait_for_text", "#toasts", "looks at the chain now")
+    toasted(visited, "looks at the chain now")
 
 
 def test_a_source_says_in_words_how_it_stands(at: Desk, visited: Visited) -> None:
@@ -151,7 +151,7 @@ def test_a_sweep_that_failed_says_why_and_is_tried_again(
     assert visited.do("axe") == []
     visited.do("click", f"{row_of(mine)} >> text=Try again")
     visited.do("click", "dialog >> text=Try again")
-    visited.do("wait_for_text", "#toasts", "tried again within a round")
+    toasted(visited, "tried again within a round")
     after = at.node.gateway.outgoing(made.id)
     assert after is not None
     assert after.lost == ()
@@ -203,7 +203,7 @@ def test_a_watcher_that_was_set_aside_says_why_and_resumes(
     visited.do("wait_for_text", aside, "a bug of ours")
     assert visited.do("axe") == []
     visited.do("click", f"{aside} >> text=Resume")
-    visited.do("wait_for_text", "#toasts", "looks at the chain now")
+    toasted(visited, "looks at the chain now")
     visited.do("wait_for_text", ".part-trouble", "every open payment is looked after")
     at.node.chain.pay(mine.terms.address, 7_000)
     at.node.chain.mine(2)

@@ -1,5 +1,6 @@
 """The past in numbers, as the API tells it: over a real socket."""
 
+import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 
 from engine.payment.history import Fact, measured, sums_of
+from engine.payment.times import iso
 from engine.store.history_writes import AddHistory
 from engine.store.writes import Write
 from tests.tools.node import RunningNode, running_node
@@ -16,9 +18,14 @@ HOUR_MS = 3_600_000
 
 
 @pytest.fixture(scope="module")
-def node() -> Iterator[RunningNode]:
+def now() -> int:
+    """ms. What follows from it is asked until then: an hour may end meanwhile."""
+    return int(time.time() * 1000)
+
+
+@pytest.fixture(scope="module")
+def node(now: int) -> Iterator[RunningNode]:
     with running_node() as running:
-        now = running.gateway.now()
         facts = [
             Fact(
                 offset=n,
@@ -51,8 +58,8 @@ def history(node: RunningNode, query: str, **headers: str) -> dict[str, Any]:
     return said
 
 
-def test_every_step_has_a_value(node: RunningNode) -> None:
-    said = history(node, "series=payments")
+def test_every_step_has_a_value(node: RunningNode, now: int) -> None:
+    said = history(node, f"series=payments&until={iso(now)}")
     assert (said["step_s"], len(said["at"])) == (3_600, 168)
     at = [datetime.fromisoformat(time) for time in said["at"]]
     assert {later - earlier for earlier, later in pairwise(at)} == {timedelta(hours=1)}
@@ -72,8 +79,9 @@ def test_a_merchants_key_sees_its_own_and_no_other(node: RunningNode) -> None:
     assert node.get("/v1/history?step=minute", **bob).status_code == 422
 
 
-def test_how_long_it_took_is_told_by_quantiles(node: RunningNode) -> None:
-    said = history(node, "series=detection&merchant=ann")["values"]
+def test_how_long_it_took_is_told_by_quantiles(node: RunningNode, now: int) -> None:
+    asked = f"series=detection&merchant=ann&until={iso(now)}"
+    said = history(node, asked)["values"]
     assert said["n"][-3:] == [1, 0, 0]
     assert 2_800 < said["p50_ms"][-3] <= 5_700
     assert said["p99_ms"][-1] is None

@@ -8,6 +8,7 @@ import pytest
 from tests.pages.cafe import enter
 from tests.pages.conftest import Visited
 from tests.pages.counter import RECORD, Counter, counter
+from tests.tools.deadlines import end_soon
 from tests.tools.wait import wait_until
 
 SIZES: list[dict[str, Any]] = [
@@ -121,9 +122,9 @@ def test_too_little_and_then_too_much(bar: Counter, visited: Visited) -> None:
 def test_an_expired_sale_that_is_paid_late_is_told(
     bar: Counter, visited: Visited
 ) -> None:
-    bar.setting(expires_in_s=2)
     bar.sign_in(visited)
     made = bar.sell(visited, "300")
+    end_soon(bar.node.gateway, made["id"])
     visited.do("wait_for_text", "#wrong", "expired unpaid")
     bar.chain.pay(made["address"], made["amount_sat"])
     visited.do("wait_for_text", "#notice", "was paid late: €3.00")
