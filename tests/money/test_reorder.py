@@ -34,7 +34,7 @@ MARKET = Market()
 
 
 @pytest.fixture
-def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+def without_haste(monkeypatch: pytest.MonkeyPatch) -> None:
     """What follows has more time than the first, which was to be over soon."""
     monkeypatch.setattr("transport.control.reorder.time_of", lambda _old: 3_600)
 
@@ -78,7 +78,7 @@ def successor(node: RunningNode, payment: str) -> dict[str, Any]:
     return node.payment(answer.headers["Location"].removeprefix("../"))
 
 
-@pytest.mark.usefixtures("unhurried")
+@pytest.mark.usefixtures("without_haste")
 def test_the_page_of_an_expired_payment_leads_on_to_a_new_one(
     node: RunningNode,
 ) -> None:
@@ -191,7 +191,7 @@ def test_an_order_that_another_payment_has_paid_is_not_asked_for_again(
     assert "/reorder" in page(node, own), "that was another shop's order"
 
 
-@pytest.mark.usefixtures("unhurried")
+@pytest.mark.usefixtures("without_haste")
 def test_an_invoice_that_expired_is_followed_by_a_fresh_one() -> None:
     with lightning_node() as shop:
         record = {"reorder": True, "methods": ["lightning"]}

@@ -30,7 +30,7 @@ TERMS = Terms(
 )
 
 
-class Story:
+class Told:
     """A payment of one output, and a source that is asked after it again and again."""
 
     def __init__(self) -> None:
@@ -76,7 +76,7 @@ def test_what_had_left_before_a_mempool_was_lost_is_gone_whatever_clocks_say(
 ) -> None:
     """World 22290: the loss of its block was heard, and so dated, after it had left,
     and then the clock was put back."""
-    story = Story()
+    story = Told()
     story.asked()
     story.chain.evict(story.there.txid)
     if is_seen_to_leave:
@@ -94,7 +94,7 @@ def test_what_had_left_before_a_mempool_was_lost_is_gone_whatever_clocks_say(
 
 def test_when_a_watcher_was_shown_something_last_is_known() -> None:
     """World 13329: it could not be written, and was not shown again for long."""
-    story = Story()
+    story = Told()
     news = News({"p": Book(TERMS)}, story.record)
     output = Output(story.there.txid, 0, 1_000, verified_by_source=True)
     view = ChainView("source0", story.chain.now.tip, (output,))
