@@ -35,6 +35,14 @@ _TURN_S = 0.002
 #: Alarms are this exact. Ten thousand sockets have thousands of alarms a minute.
 _TICK_S = 0.1
 
+#: An alarm so late was kept by a process that had no turn (a machine that slept,
+#: or was paused). What its peer said meanwhile lies in the kernel's buffers.
+_LATE_S = 1.0
+
+#: Looks of the hub at its sockets before such alarms: libev takes 64 of those that are
+#: ready at the first, and twice as many at each further one.
+_LOOKS = 12
+
 
 class Writer(Protocol):
     def on_writable(self) -> None:
@@ -117,6 +125,10 @@ class WriteLoop:
             turn_ends = time.monotonic() + _TURN_S
             while self._dirty and time.monotonic() < turn_ends:
                 self._call_writable(self._dirty.popleft())
+            if self._is_late():
+                for _ in range(_LOOKS):
+                    yield_to_hub()
+                turn_ends = time.monotonic() + _TURN_S
             self._call_due(turn_ends)
             if self._dirty or self._idle_s() == 0.0:
                 yield_to_hub()
@@ -127,6 +139,10 @@ class WriteLoop:
         """Seconds until the next alarm is due: 0.0 if one is, None if none is set."""
         tick = self._alarms.next_tick
         return None if tick is None else max(0.0, tick * _TICK_S - time.monotonic())
+
+    def _is_late(self) -> bool:
+        tick = self._alarms.next_tick
+        return tick is not None and time.monotonic() - tick * _TICK_S >= _LATE_S
 
     def _call_due(self, turn_ends: float) -> None:
         while (now := time.monotonic()) < turn_ends:

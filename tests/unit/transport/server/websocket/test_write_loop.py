@@ -1,10 +1,12 @@
 """What all sockets share: one socket's trouble is its own, and turns are in order."""
 
+import socket
 import time
 from collections.abc import Iterator
 
 import gevent
 import pytest
+from gevent.monkey import get_original
 
 from tests.tools.serving import until
 from transport.server.websocket.write_loop import WriteLoop
@@ -52,6 +54,44 @@ def test_an_alarm_is_not_before_its_time_and_not_at_all_when_cancelled(
     until(lambda: bool(target.calls))
     assert target.calls[0] >= due_s
     assert cancelled.calls == []
+
+
+def test_what_came_while_the_process_had_no_turn_is_read_before_alarms_that_are_late(
+    loop: WriteLoop,
+) -> None:
+    """A pong, for example: its peer is there, and only we were not."""
+    count = 500  # more than the hub takes at its first look
+    pairs = [socket.socketpair() for _ in range(count)]
+    heard: set[int] = set()
+    unheard: list[int] = []
+
+    class Peer:
+        def __init__(self, number: int) -> None:
+            self.number = number
+
+        def on_alarm(self, _now_s: float) -> None:
+            if self.number not in heard:
+                unheard.append(self.number)
+
+    watchers = []
+    for number, (ours, _) in enumerate(pairs):
+        watcher = gevent.get_hub().loop.io(ours.fileno(), 1)
+        watcher.start(heard.add, number)
+        watchers.append(watcher)
+        loop.set_alarm(Peer(number), time.monotonic() + 0.05)
+    last = Target()
+    loop.set_alarm(last, time.monotonic() + 0.05)
+    gevent.sleep(0)
+    for _, theirs in pairs:
+        theirs.send(b"a pong")
+    get_original("time", "sleep")(1.5)  # the process, as a machine that sleeps
+    until(lambda: bool(last.calls))
+    for watcher, (ours, theirs) in zip(watchers, pairs, strict=True):
+        watcher.stop()
+        watcher.close()
+        ours.close()
+        theirs.close()
+    assert unheard == []
 
 
 def test_who_waits_for_a_turn_gets_it_in_the_order_of_coming(loop: WriteLoop) -> None:
