@@ -7,8 +7,9 @@ import pytest
 
 from engine.chain.feed import ChainView, SourceStatus
 from engine.payment.events import Change, Event
-from engine.payment.model import EventType, Status, Terms
-from tests.simulation.chain import SimChain, address_of, script_of
+from engine.payment.model import EventType, Status
+from tests.simulation.chain import SimChain
+from tests.simulation.judge_cases import SCRIPT, TERMS
 from tests.simulation.judges import JUDGES
 from tests.simulation.judges.book import Book
 from tests.simulation.judges.case import Case
@@ -74,7 +75,7 @@ def test_a_branch_that_came_and_went_within_a_round_hides_what_it_had_mined(
     """If it was there when the mempool was named (money, world 3910): if not, the money
     was named (world 77914)."""
     chain = SimChain(1_760_000_000)
-    tx = chain.pay([(script_of("order"), 1_000)])
+    tx = chain.pay([(SCRIPT, 1_000)])
     here, there = chain.now, chain.rival(Random(4))
     assert tx.txid not in there.pool
     assert chain.has(there, tx.txid)
@@ -86,7 +87,7 @@ def test_a_branch_that_came_and_went_within_a_round_hides_what_it_had_mined(
     for _ in range(2):
         record.on_status("source0", 7, SourceStatus(here.tip))
     view = ChainView("source0", here.tip, ())
-    wrong = is_not_as_served(record, script_of("order"), _terms(), view, 7)
+    wrong = is_not_as_served(record, SCRIPT, TERMS, view, 7)
     assert (wrong is None) == is_right, wrong
     assert (expired(_expiry(record)) is None) == is_right
 
@@ -106,20 +107,5 @@ def _expiry(record: Record) -> Case:
         data=Change(),
     )
     shown = [Shown("source0", 7, 7, 7)]
-    book = Book(_terms())
-    return Case(record, script_of("order"), book, event, [], shown, shown)
-
-
-def _terms() -> Terms:
-    return Terms(
-        id="p",
-        network="regtest",
-        address=address_of("order"),
-        amount_sat=1_000,
-        tolerance_sat=0,
-        confirmations_required=1,
-        created_at=0,
-        expires_at=0,
-        monitor_until=0,
-        poll_interval_s=30,
-    )
+    book = Book(TERMS)
+    return Case(record, SCRIPT, book, event, [], shown, shown)

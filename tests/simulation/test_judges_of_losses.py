@@ -4,30 +4,17 @@ import pytest
 
 from engine.chain.feed import ChainView, Output, SourceStatus
 from engine.payment.events import Change, Event
-from engine.payment.model import EventType, Receipt, Status, Terms
-from tests.simulation.chain import SimChain, address_of, script_of
+from engine.payment.model import EventType, Receipt, Status
+from tests.simulation.chain import SimChain
+from tests.simulation.judge_cases import SCRIPT, TERMS
 from tests.simulation.judges.book import Book
 from tests.simulation.judges.case import Case
 from tests.simulation.judges.losses import replaced
 from tests.simulation.judges.news import News
 from tests.simulation.record import Record, Shown
 
-SCRIPT = script_of("order")
 JUMPED = 10**9
 """Later than all that follows: the clock was put back since."""
-
-TERMS = Terms(
-    id="p",
-    network="regtest",
-    address=address_of("order"),
-    amount_sat=1_000,
-    tolerance_sat=0,
-    confirmations_required=1,
-    created_at=0,
-    expires_at=0,
-    monitor_until=0,
-    poll_interval_s=30,
-)
 
 
 class Told:

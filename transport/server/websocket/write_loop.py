@@ -72,6 +72,7 @@ class WriteLoop:
     def __init__(self) -> None:
         self._dirty: deque[Writer] = deque()  # each socket at most once
         self._alarms: TimerBuckets[Alarm] = TimerBuckets()  # by ticks of _TICK_S
+        self._looked_s = 0.0  # monotonic: when the sockets were, before late alarms
         self._wake = Event()
         self._line: deque[Waiter[None]] = deque()  # at the turnstile
         self._turnstile = gevent.get_hub().loop.timer(0.0)
@@ -125,10 +126,11 @@ class WriteLoop:
             turn_ends = time.monotonic() + _TURN_S
             while self._dirty and time.monotonic() < turn_ends:
                 self._call_writable(self._dirty.popleft())
-            if self._is_late():
+            if self._was_away():
                 for _ in range(_LOOKS):
                     yield_to_hub()
-                turn_ends = time.monotonic() + _TURN_S
+                self._looked_s = time.monotonic()
+                turn_ends = self._looked_s + _TURN_S
             self._call_due(turn_ends)
             if self._dirty or self._idle_s() == 0.0:
                 yield_to_hub()
@@ -140,9 +142,13 @@ class WriteLoop:
         tick = self._alarms.next_tick
         return None if tick is None else max(0.0, tick * _TICK_S - time.monotonic())
 
-    def _is_late(self) -> bool:
+    def _was_away(self) -> bool:
+        """Whether an alarm is late that was not due yet at the last look: with a crowd
+        of alarms, or too much to do, there is one look a second and not one a turn."""
         tick = self._alarms.next_tick
-        return tick is not None and time.monotonic() - tick * _TICK_S >= _LATE_S
+        if tick is None or tick * _TICK_S <= self._looked_s:
+            return False
+        return time.monotonic() - tick * _TICK_S >= _LATE_S
 
     def _call_due(self, turn_ends: float) -> None:
         while (now := time.monotonic()) < turn_ends:

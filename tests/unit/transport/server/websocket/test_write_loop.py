@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import gevent
 import pytest
-from gevent.monkey import get_original
 
+from engine.runtime.yielding import yield_to_hub
 from tests.tools.serving import until
+from transport.server.websocket import write_loop
 from transport.server.websocket.write_loop import WriteLoop
 
 
@@ -74,17 +75,16 @@ def test_what_came_while_the_process_had_no_turn_is_read_before_alarms_that_are_
                 unheard.append(self.number)
 
     watchers = []
-    for number, (ours, _) in enumerate(pairs):
+    for number, (ours, theirs) in enumerate(pairs):
         watcher = gevent.get_hub().loop.io(ours.fileno(), 1)
         watcher.start(heard.add, number)
         watchers.append(watcher)
-        loop.set_alarm(Peer(number), time.monotonic() + 0.05)
-    last = Target()
-    loop.set_alarm(last, time.monotonic() + 0.05)
-    gevent.sleep(0)
-    for _, theirs in pairs:
         theirs.send(b"a pong")
-    get_original("time", "sleep")(1.5)  # the process, as a machine that sleeps
+    last = Target()
+    due_s = time.monotonic() - 5  # as after a sleep of five seconds
+    for number in range(count):
+        loop.set_alarm(Peer(number), due_s)
+    loop.set_alarm(last, due_s)
     until(lambda: bool(last.calls))
     for watcher, (ours, theirs) in zip(watchers, pairs, strict=True):
         watcher.stop()
@@ -92,6 +92,34 @@ def test_what_came_while_the_process_had_no_turn_is_read_before_alarms_that_are_
         ours.close()
         theirs.close()
     assert unheard == []
+
+
+def test_of_a_crowd_of_late_alarms_the_sockets_are_not_looked_at_for_each_turn(
+    loop: WriteLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[None] = []
+
+    def counted() -> None:
+        looks.append(None)
+        yield_to_hub()
+
+    monkeypatch.setattr(write_loop, "yield_to_hub", counted)
+    began_s = time.monotonic()
+    last = Target()
+    for number in range(20):
+        loop.set_alarm(Tired(), began_s - 20 + number / 10)
+    loop.set_alarm(last, began_s - 5)
+    until(lambda: bool(last.calls))
+    turns = 21  # one alarm each, and a yield after it
+    assert write_loop._LOOKS <= len(looks) <= write_loop._LOOKS + turns
+
+
+class Tired:
+    """Its alarm takes a whole turn."""
+
+    def on_alarm(self, now_s: float) -> None:
+        while time.monotonic() < now_s + 2 * write_loop._TURN_S:
+            pass
 
 
 def test_who_waits_for_a_turn_gets_it_in_the_order_of_coming(loop: WriteLoop) -> None:
