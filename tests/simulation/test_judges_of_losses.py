@@ -79,6 +79,26 @@ def test_what_had_left_before_a_mempool_was_lost_is_gone_whatever_clocks_say(
         assert "whoever was asked still had" in wrong
 
 
+def test_what_an_undone_block_gave_back_is_gone_if_it_is_not_there_from_then_on() -> (
+    None
+):
+    """World 79510: the mempool had been lost with all of the others before, so that it
+    could not be told to have lost this one too."""
+    story = Told()
+    story.record._shown_whole.add("source0")
+    story.chain.mine([story.there.txid], 1_760_000_600)
+    story.asked(is_lost=True)
+    story.chain.undo(1)
+    for _ in range(2):
+        story.chain.mine([], 1_760_000_900)
+    story.asked(is_lost=True)
+    wrong = story.judge_of_its_loss()
+    assert wrong is not None
+    assert "in one answer only" in wrong
+    story.asked(is_lost=True)
+    assert story.judge_of_its_loss() is None
+
+
 def test_when_a_watcher_was_shown_something_last_is_known() -> None:
     """World 13329: it could not be written, and was not shown again for long."""
     story = Told()

@@ -41,11 +41,11 @@ def _is_gone(case: Case, receipt: Receipt) -> str | None:
         return "it is in a block"
     lost_its_block = any(_lost_its_block(event, key) for _, event in case.earlier)
     # Or it had left before the mempool was lost, and is as gone after it.
-    before = _where_it_had_left(case, key)
+    had_left = _where_it_had_left(case, key)
     lacking = [
         shown
         for shown in case.views
-        if _lacks(case, shown, key, anew=lost_its_block or shown.source in before)
+        if _lacks(case, shown, key, anew=lost_its_block or shown.source in had_left)
     ]
     if not lacking:
         return case.no_witness() or f"whoever was asked still had {key}"
@@ -63,9 +63,10 @@ def _is_gone(case: Case, receipt: Receipt) -> str | None:
     ):
         return f"{lacking[0].source} never listed {key}, and had no time to"
     if _comes_with_news(case) or any(
-        shown.asked_at - before.asked_at >= TWICE_MS and _lacks(case, before, key)
+        shown.asked_at - earlier.asked_at >= TWICE_MS
+        and _lacks(case, earlier, key, anew=earlier.source in had_left)
         for shown in lacking
-        for before in case.history
+        for earlier in case.history
     ):
         return None
     return f"{key} was missing in one answer only"
@@ -74,17 +75,36 @@ def _is_gone(case: Case, receipt: Receipt) -> str | None:
 def _where_it_had_left(case: Case, key: Outpoint) -> set[str]:
     """Sources that lacked it since it was there, at whichever of them, and have not had
     it again. By the order in which they were heard: clocks jump, and of a receipt that
-    lost its block the time is told at which that was heard, not when it was seen."""
+    lost its block the time is told at which that was heard, not when it was seen. What
+    was in a block that the source undid came back to its mempool just then."""
     was_there = False
+    was_in: set[tuple[str, int]] = set()
     left: set[str] = set()
     for shown in case.history:
-        if _lacks(case, shown, key):
+        if _lacks(case, shown, key, anew=_has_undone(case, shown, was_in)):
             if was_there:
                 left.add(shown.source)
-        elif any(key in outputs for outputs in _witnessed(case, shown)):
-            was_there = True
-            left.discard(shown.source)
+            continue
+        for outputs in _witnessed(case, shown):
+            if key in outputs:
+                was_there = True
+                was_in |= _blocks_of(outputs[key])
+                left.discard(shown.source)
     return left
+
+
+def _has_undone(case: Case, shown: Shown, blocks: set[tuple[str, int]]) -> bool:
+    return any(
+        case.record.denies(seen, block, height)
+        for answers in case.witnessed(shown)
+        for seen in answers.snapshots
+        for block, height in blocks
+    )
+
+
+def _blocks_of(output: Output) -> set[tuple[str, int]]:
+    block, height = output.block_hash, output.block_height
+    return set() if block is None or height is None else {(block, height)}
 
 
 def _witnessed(case: Case, shown: Shown) -> Iterator[dict[Outpoint, Output]]:
