@@ -8,6 +8,7 @@ import pytest
 
 from tests.integration.explorer_shop import Order, Shop, explorer_shop
 from tests.tools import fake_upstream as fake
+from tests.tools.esplora_chain import ChainTx, FakeChain
 from tests.tools.esplora_double import EsploraDouble, Server
 from tests.tools.paybell import paybell
 from tests.tools.wait import wait_until
@@ -92,3 +93,84 @@ def test_two_sources_of_one_operator_are_refused(tmp_path: Path) -> None:
     assert refused.returncode == 2
     assert "requires two independent sources" in refused.stderr
     assert "there is one: acme" in refused.stderr
+
+
+@pytest.fixture
+def other_chain(first: EsploraDouble) -> FakeChain:
+    """A branch beside the first one's, of blocks of its own from the next one on."""
+    return FakeChain(best=list(first.chain.best), made=10_000)
+
+
+def paid_on_both(order: Order, one: FakeChain, other: FakeChain) -> None:
+    """One transaction, two deep on each chain: in a block that the other one denies."""
+    paid = one.pay(order.script, 40_000)
+    other.mempool.append(ChainTx(paid.txid, list(paid.outputs)))
+    for chain in (one, other):
+        chain.mine(2)
+
+
+def alerts(shop: Shop, subject: str) -> list[str]:
+    standing = shop.node.get("/v1/alerts").json()["data"]
+    return [alert["kind"] for alert in standing if alert["subject"] == subject]
+
+
+def test_of_two_that_contradict_one_another_nothing_is_confirmed_and_a_person_is_told(
+    shop: Shop, first: EsploraDouble, second: EsploraDouble, other_chain: FakeChain
+) -> None:
+    second.chain = other_chain
+    order = shop.order(confirmations=2)
+    paid_on_both(order, first.chain, other_chain)
+    shop.wait_for(order, "confirming")
+    wait_until(
+        lambda: alerts(shop, order.id) == ["payment.contradicted"],
+        20,
+        lambda: f"the alert: {shop.node.get('/v1/alerts').json()}",
+    )
+    (alert,) = shop.node.get("/v1/alerts").json()["data"]
+    assert alert["detail"] in (
+        "operator-1 contradicts operator-2",
+        "operator-2 contradicts operator-1",
+    )
+    shop.look(order, times=6)
+    assert shop.told(order) == ["created", "detected", "confirming"]
+    assert alerts(shop, order.id) == ["payment.contradicted"]
+
+    second.chain = first.chain
+    shop.wait_for(order, "confirmed")
+    wait_until(lambda: alerts(shop, order.id) == [], 20, "the alert to be over")
+    assert shop.told(order) == ["created", "detected", "confirming", "confirmed"]
+
+
+@pytest.mark.parametrize("liar", [0, 1], ids=["the first", "the second"])
+def test_of_three_the_liar_is_named_and_set_aside_and_the_other_two_confirm(
+    tmp_path: Path,
+    first: EsploraDouble,
+    second: EsploraDouble,
+    other_chain: FakeChain,
+    liar: int,
+) -> None:
+    chain = first.chain
+    with EsploraDouble(chain=chain) as third:
+        doubles = (first, second, third)
+        quorum = ["--quorum-above", "30000"]
+        with explorer_shop(tmp_path, *doubles, more=quorum) as shop:
+            doubles[liar].chain = other_chain
+            order = shop.order(confirmations=2)
+            paid_on_both(order, chain, other_chain)
+            shop.wait_for(order, "confirmed")
+            paid = shop.node.payment(order.id)
+            blocks = [receipt["block_hash"] for receipt in paid["receipts"]]
+            assert blocks == [chain.best[-2].hash]
+            name = f"operator-{liar + 1}"
+            wait_until(
+                lambda: alerts(shop, name) == ["source.contradicts"],
+                20,
+                lambda: f"the alert: {shop.node.get('/v1/alerts').json()}",
+            )
+            sources = {source["name"]: source for source in shop.sources()}
+            assert "set aside: it contradicts" in sources[name]["reason"]
+            assert sources[name]["standing"] == "behind"
+            assert not sources.pop(name)["active"]
+            assert {s["standing"] for s in sources.values()} == {"current"}
+            assert alerts(shop, order.id) == []
+            assert "reversed" not in shop.told(order)
