@@ -85,7 +85,7 @@ def _section(zmq: Figures, polls: Figures, before: Figures) -> Section:
         row("longest wait for an answer, 10,000 paid", "many_wait", "ms", "≤ 30 ms"),
         row("longest wait for an answer at the start", "start_wait", "ms", "≤ 30 ms"),
         row(f"memory with {WATCHED:,} watched", "memory", "MB", "≤ 200 MB"),
-        row("the most memory so far", "most_memory", "MB", ""),
+        row(f"the most memory, with {MANY:,} watched", "most_memory", "MB", ""),
         row(f"catch-up of {CATCH_UP} full blocks", "caught_up", "/s", "≥ 5/s"),
         row("longest wait for an answer meanwhile", "catch_up_wait", "ms", "≤ 30 ms"),
     ]  # fmt: skip

@@ -7,7 +7,7 @@ no place in its chain beyond that; of two heights that were told of one block th
 counts, which is less depth.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -24,7 +24,8 @@ NEWER_BLOCKS = 2
 an explorer is asked one thing after another."""
 
 MOST_NOTES = 10
-"""Old outputs of a view that are noted, each in words of its own."""
+"""Old outputs of a view that are noted, each in words of its own; how many more there
+are is said in one."""
 
 Listed = Mapping[tuple[str, int], Output]
 """Outputs by outpoint."""
@@ -43,6 +44,7 @@ def pertinent(
     ignored = set(terms.ignore)
     known = {outpoint(receipt): receipt for receipt in payment.receipts}
     found = {}
+    old: list[Output] = []
     for output in view.outputs:
         key = (output.txid, output.vout)
         receipt = known.get(key)
@@ -50,14 +52,22 @@ def pertinent(
             if output.amount_sat <= 0:
                 continue
             if key in ignored or is_old(terms, output, view):
-                if notes is not None and len(notes) < MOST_NOTES:
-                    notes.append(_too_old(output))
+                old.append(output)
                 continue
         found[key] = _placed(output, receipt, view)
+    if notes is not None:
+        notes += _too_old(old)
     return found
 
 
-def _too_old(output: Output) -> Note:
+def _too_old(outputs: Sequence[Output]) -> Iterator[Note]:
+    yield from map(_is_too_old, outputs[:MOST_NOTES])
+    more = len(outputs) - MOST_NOTES
+    if more > 0:
+        yield Note(LeftOut.OLD, "", f"{more} more are older than the payment")
+
+
+def _is_too_old(output: Output) -> Note:
     where = "the mempool"
     if output.block_height is not None:
         where = f"block {output.block_height}"

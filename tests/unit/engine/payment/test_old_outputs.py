@@ -16,6 +16,7 @@ from engine.payment.old_outputs import (
     asks_about,
     is_old,
 )
+from engine.payment.pertinent import MOST_NOTES
 from engine.payment.rules import follow
 from tests.unit.payment_cases import (
     HOUR_MS,
@@ -118,6 +119,18 @@ def test_what_is_not_counted_is_noted_with_what_it_is() -> None:
         (LeftOut.OLD, "pool:0", "7 sat, in the mempool, are older than the payment"),
         (LeftOut.OLD, "deep:0", "9 sat, in block 3, are older than the payment"),
     }
+
+
+def test_of_many_old_outputs_some_are_noted_and_how_many_more_there_are() -> None:
+    payment = Told(agreed()).payment
+    shown = [mined(f"t{n}", 3) for n in range(MOST_NOTES + 7)]
+    notes = follow(payment, view(*shown), T0).notes
+    assert [note.subject for note in notes[:-1]] == [
+        f"t{n}:0" for n in range(MOST_NOTES)
+    ]
+    assert (notes[-1].why, notes[-1].subject) == (LeftOut.OLD, "")
+    assert notes[-1].detail == "7 more are older than the payment"
+    assert len(follow(payment, view(*shown[:MOST_NOTES]), T0).notes) == MOST_NOTES
 
 
 def test_of_very_many_known_outputs_the_largest_are_remembered() -> None:
