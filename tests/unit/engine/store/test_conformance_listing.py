@@ -204,6 +204,31 @@ def test_by_what_happened_they_come_in_the_order_of_that(
         assert found == expected, stretch
 
 
+@pytest.mark.parametrize("oldest_first", [False, True])
+def test_confirmed_at_one_time_and_changed_at_another_has_to_hold_for_both(
+    shop: Shop, oldest_first: bool
+) -> None:
+    both = view(mined(txid(3), 998, 1_000), mempool(txid(99), 1_000))
+    shop.move("p3", both, T0 + 200_000)  # it was confirmed long before
+    assert shop.order[-1] == "p3"
+    names = shop.order if oldest_first else shop.order[::-1]
+    paid = [p.confirmed_at for p in shop.payments.values() if p.confirmed_at]
+    for confirmed in stretches(paid):
+        for updated in stretches(shop.updated.values()):
+            further = Further(
+                confirmed=confirmed, updated=updated, oldest_first=oldest_first
+            )
+            fits = partial(_confirmed_in, confirmed)
+            expected = {
+                name
+                for name in ids(shop, names, None, fits)
+                if updated.holds(shop.updated[name])
+            }
+            found = shop.listed(further)
+            assert set(found) == expected, (confirmed, updated)
+            assert len(found) == len(expected)
+
+
 def _has(flag: Flag, payment: Payment) -> bool:
     return flag in payment.flags
 

@@ -1,12 +1,14 @@
 """Looking at a database that no node has open."""
 
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from engine.errors import StoreUnreadable
 from engine.store.sqlite.journal import Journal
-from engine.store.sqlite.offline import examine
+from engine.store.sqlite.offline import OfflineDatabase, examine
 from tests.unit.journal_cases import creation
 
 
@@ -30,3 +32,24 @@ def test_damaged_epochs_are_found_without_looking_at_all_rows(tmp_path: Path) ->
         journal.connection.execute("UPDATE epochs SET epoch = 'zzzzzzzz'")
     found = examine(tmp_path / "node.db", deep=False, limit=5)
     assert [line.split(" is ")[0] for line in found.damaged] == ["row 1 of epochs"]
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda database: list(database.differences()),
+        lambda database: database.damaged_beside(5),
+        lambda database: database.compact(),
+        lambda database: database.rebuild([]),
+    ],
+    ids=["differences", "damaged", "compact", "rebuild"],
+)
+def test_what_sqlite_cannot_do_is_said_in_the_words_of_the_store(
+    tmp_path: Path, work: Callable[[OfflineDatabase], object]
+) -> None:
+    """Who calls it knows nothing of SQLite; and nobody takes it for done."""
+    with OfflineDatabase(str(tmp_path / "node.db")) as database:
+        database._journal.connection.set_progress_handler(lambda: 1, 1)
+        with pytest.raises(StoreUnreadable, match="interrupted"):
+            work(database)
+        database._journal.connection.set_progress_handler(None, 1)

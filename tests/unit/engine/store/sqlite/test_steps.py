@@ -22,8 +22,8 @@ from engine.store.writes import (
     Write,
 )
 from tests.unit.engine.store.sqlite.test_bulk import some_write
-from tests.unit.journal_cases import channel, creation
-from tests.unit.payment_cases import T0
+from tests.unit.journal_cases import channel, creation, decided, stored
+from tests.unit.payment_cases import T0, mempool, mined, view
 
 CHANNELS = ("all", "ann", "off", "zoe")
 
@@ -109,6 +109,24 @@ def test_in_steps_as_much_is_owed_again_as_at_once(
     assert pending(in_steps) == pending(at_once)
     for journal in (at_once, in_steps):
         journal.close()
+
+
+def test_of_a_payment_with_many_events_a_step_takes_no_channel_too_many(
+    journal: Journal,
+) -> None:
+    """What was put back counts against the limit, all of it."""
+    journal.commit([channel(name) for name in CHANNELS])
+    journal.commit([creation("p")])
+    for seen in (mempool("t1"), mined("t1", 998)):
+        journal.commit([decided(stored(journal, "p"), view(seen))])
+    deliveries = journal.connection.execute(
+        'SELECT channel_id, "offset", payment_id FROM outbox'
+    ).fetchall()
+    each = len(deliveries) // len(CHANNELS)
+    assert each > 2
+    journal.commit([Write(rows=(_result(*one),)) for one in deliveries])
+    first = done(journal, Requeue(payment_id="p", at=T0, limit=2))
+    assert (first.changed, first.more_after) == (each, (CHANNELS[1], 0))
 
 
 def test_a_merchant_without_channels_has_nothing_looked_at(journal: Journal) -> None:

@@ -34,6 +34,7 @@ class Kept:
         self.checkpoints = 0
         self._turns: Queue[None] = Queue()
         self._sleeps = 0
+        self.each_s: set[float] = set()  # how long it meant to sleep
         stage = SimpleNamespace(spawn=gevent.spawn, sleep=self._sleep)
         monkeypatch.setattr(threads, "gevent", stage)
         monkeypatch.setattr(Journal, "checkpoint", self._checkpoint)
@@ -55,7 +56,8 @@ class Kept:
     def _has_slept(self, before: int) -> bool:
         return self._sleeps > before
 
-    def _sleep(self, _seconds: float) -> None:
+    def _sleep(self, seconds: float) -> None:
+        self.each_s.add(seconds)
         self._sleeps += 1
         self._turns.get()
 
@@ -84,6 +86,7 @@ def test_when_commits_pause_one_checkpoint_is_made_if_it_is_worth_it(
     submitted(kept.writer, some_writes(writes)).get(timeout=30)
     kept.quarters_of_a_second(4)
     assert kept.closed() == checkpoints
+    assert kept.each_s == {0.25}
 
 
 def test_while_commits_come_no_checkpoint_is_made(
