@@ -5,7 +5,7 @@ place of another here. A fact that changes is published by the one actor whose i
 here it can only be read. (What all may do: count, and ask journal and readers.)
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from random import Random
 from typing import TypeVar
 
@@ -22,6 +22,8 @@ from actors.published import (
     Published,
     Readable,
     SourceReport,
+    UnreadAddresses,
+    WantedCurrencies,
     Watchers,
 )
 from actors.redeliveries import Redeliveries
@@ -32,7 +34,6 @@ from engine.errors import StoreUnavailable
 from engine.merchants.book import MerchantBook
 from engine.money.rates import Rate, RatesReport, rate_of
 from engine.payment.model import Terms
-from engine.ports import Freshness
 from engine.runtime.clock import Clock
 from engine.runtime.ref import Dispatcher, Ref
 from engine.store.port import StoreReader
@@ -90,7 +91,7 @@ class Node:
         self.sessions: Readable[int] = Published(0)  # the router's: how many
         # The rates actor's; ask it with `engine.money.rates.rate_of`.
         self.rates: Readable[RatesReport] = Published(RatesReport())
-        self.priced_in: set[str] = set()  # the gateway's: in which prices were wanted
+        self.priced_in = WantedCurrencies()  # the gateway's; the rates actor reads
         self.watchers: Watchers  # the supervisor's
         self.watches_refunds = False  # there is an actor for that: the source waits
         self.restart_point = RestartPoint()  # the source's; watchers say what they have
@@ -102,12 +103,12 @@ class Node:
         # Opened before the start, and not after; without one all wallets are watched.
         self.keyring = Keyring(lambda _w, _s: None) if keyring is None else keyring
         self.forwarding: Readable[ForwardingReport] = Published(ForwardingReport())
-        self.operators: dict[str, str] = {}  # of sources: who runs them
+        # Of sources: who runs them. The root's, before anybody runs.
+        self.operators: Mapping[str, str] = {}
         self.alerts = Alerts(self.counters)  # anybody raises and clears them
         self.orders = OrderCounts()  # the supervisor's; it is asked for silence
         self.redeliveries = Redeliveries()  # the journal's; notifiers ask
-        # Payments whose addresses no source can read whole, by id; of their watchers.
-        self.unread: dict[str, Freshness] = {}
+        self.unread = UnreadAddresses()  # the watchers'; the gateway asks
         self.journal: Ref
         self.router: Ref
         self.supervisor: Ref
@@ -117,7 +118,7 @@ class Node:
         self.refunds: Ref
         self.forwards: Forwards | None = None  # None: nothing is signed or sent
         self.upstreams = Upstreams()  # Lightning accounts
-        self.tills: dict[str, Ref] = {}  # who passes on what comes to an account
+        self.tills: Mapping[str, Ref] = {}  # who passes on what comes to an account
         self.readers: list[Ref] = []
         self.client_readers: list[Ref] = []  # for live clients; none: as all others
         self._next_reader = self._next_client_reader = 0

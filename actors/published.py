@@ -24,6 +24,8 @@ __all__ = [
     "Readable",
     "SourceReport",
     "Trouble",
+    "UnreadAddresses",
+    "WantedCurrencies",
     "Watchers",
 ]
 
@@ -53,6 +55,45 @@ class Published(Generic[T]):
 
     def publish(self, value: T) -> None:
         self._now = value
+
+
+class UnreadAddresses:
+    """Payments whose addresses no source can read whole. Of each its watcher says so,
+    and nobody else; the gateway asks."""
+
+    __slots__ = ("_said",)
+
+    def __init__(self) -> None:
+        self._said: dict[str, Freshness] = {}
+
+    def of(self, payment_id: str) -> Freshness | None:
+        """None: it can be read."""
+        return self._said.get(payment_id)
+
+    def say(self, payment_id: str, said: Freshness) -> None:
+        self._said[payment_id] = said
+
+    def over(self, payment_id: str) -> None:
+        """It can be read, or nobody waits for the payment any more."""
+        self._said.pop(payment_id, None)
+
+
+class WantedCurrencies:
+    """In which currencies prices were asked for. The gateway says so; the rates actor
+    reads it, and looks at those."""
+
+    __slots__ = ("_wanted",)
+
+    def __init__(self) -> None:
+        self._wanted: tuple[str, ...] = ()
+
+    @property
+    def now(self) -> tuple[str, ...]:
+        return self._wanted
+
+    def want(self, currency: str) -> None:
+        if currency not in self._wanted:
+            self._wanted += (currency,)
 
 
 class SourceReport(msgspec.Struct, frozen=True):

@@ -310,7 +310,7 @@ class ActorGateway(PaymentReads, Forwarding, LedgerDesk, LightningDesk, RefundPs
         return self._node.source_report.now.freshness
 
     def unread(self, payment_id: str) -> Freshness | None:
-        return self._node.unread.get(payment_id)
+        return self._node.unread.of(payment_id)
 
     def alerts(self) -> tuple[Alert, ...]:
         return self._node.alerts.standing(self.now())

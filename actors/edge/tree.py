@@ -59,7 +59,7 @@ class TreeViews(KeptRows):
     def rates(self, wanted: str | None = None) -> RatesReport:
         if wanted is not None:
             assert wanted in CURRENCIES, wanted
-            self._node.priced_in.add(wanted)
+            self._node.priced_in.want(wanted)
         return self._node.rates.now
 
     def _describe(self, refs: list[Ref]) -> list[WatcherState]:

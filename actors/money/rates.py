@@ -163,7 +163,7 @@ class RatesActor(Actor):
 
     def _alert(self) -> None:
         node, now = self._node, self._node.clock.now()
-        found = troubles(self._published.now, tuple(node.priced_in), now)
+        found = troubles(self._published.now, node.priced_in.now, now)
         for (kind, subject), detail in found.items():
             node.alerts.raise_(kind, subject, detail, now)
         for alert in node.alerts.standing(now):

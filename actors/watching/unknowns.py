@@ -35,7 +35,7 @@ MAX_NOTES = 50
 
 def nothing_open(node: Node, payment_id: str) -> None:
     """No alert stands for this payment any more, and nothing is said of its address."""
-    node.unread.pop(payment_id, None)
+    node.unread.over(payment_id)
     if len(node.alerts):
         for kind in (WAITS, UNREADABLE, CROWDED, UNPROVABLE):
             node.alerts.clear(kind, payment_id)
@@ -90,15 +90,15 @@ class Unknowns:
         self._is_skipped = view.gap == SKIPPED
         if view.gap is None:
             self._gap = None
-            node.unread.pop(payment_id, None)
+            node.unread.over(payment_id)
             return
         if self._gap is None:
             self._gap_since = node.clock.monotonic()
         self._gap = f"{view.source} cannot read all of it: {view.gap}"
-        before = node.unread.get(payment_id)
+        before = node.unread.of(payment_id)
         since = node.clock.now() if before is None else before.since_when
         if before is None or before.source != view.source:
-            node.unread[payment_id] = Freshness(
+            said = Freshness(
                 source=view.source,
                 live=False,
                 since=None,
@@ -107,6 +107,7 @@ class Unknowns:
                 " what it does not show may be there",
                 since_when=since,
             )
+            node.unread.say(payment_id, said)
 
     def why(self, review: ReviewState | None) -> str | None:
         """Why nobody can say what became of the payment; None: it can be said."""

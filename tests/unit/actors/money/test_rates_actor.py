@@ -149,7 +149,7 @@ def test_when_all_are_gone_the_rate_grows_old_and_is_used_no_more(
     stage: Stage,
 ) -> None:
     stage.run()
-    stage.node.priced_in.add("EUR")
+    stage.node.priced_in.want("EUR")
     for provider in stage.providers:
         provider.error = SourceUnavailable("gone")
     stage.pass_s(299)

@@ -109,7 +109,8 @@ def test_an_address_that_no_source_reads_whole_is_told_of_at_once_and_alerted_la
         stage.pass_s(LONG_WAIT_S / 3)
     why = "esplora cannot read all of it: over 1000 outputs"
     assert watched.report().last_error == why
-    (own,) = stage.node.unread.values()
+    own = stage.node.unread.of("p")
+    assert own is not None
     assert own.reason is not None
     assert (own.source, own.live, own.since_when) == ("esplora", False, T0)
     assert own.reason.startswith("esplora cannot read all of this address")
@@ -126,7 +127,7 @@ def test_an_address_that_no_source_reads_whole_is_told_of_at_once_and_alerted_la
     assert watched.status() is Status.EXPIRED
     assert len(stage.node.alerts) == 0
     assert watched.report().last_error is None
-    assert stage.node.unread == {}
+    assert stage.node.unread.of("p") is None
 
 
 def test_of_what_nobody_waits_for_no_alert_is_raised(stage: ActorStage) -> None:
