@@ -28,6 +28,7 @@ from actors.messages import (
 )
 from actors.node import Node
 from actors.published import Published, Trouble
+from actors.watching import quarantine
 from actors.watching.address import AddressActor
 from actors.watching.believing import note_created
 from actors.watching.chainless import ChainlessActor
@@ -64,7 +65,6 @@ LOAD_AGAIN_S = 5.0
 """After the journal could not be read for a watcher that starts anew."""
 
 DAMAGED = "payment.damaged"
-QUARANTINED = "watcher.quarantined"
 
 REVIEWS_PER_STEP = 500
 """Reviews asked for in one turn: a batch of payments expires in one moment."""
@@ -133,6 +133,7 @@ class SupervisorActor(Actor):
             ref.kill()  # now: one that waits for a commit would go on beside its
             ref.stop()  # successor, and tell the source that it is the one to tell
         self._book.clear()
+        quarantine.all_over(self._node)
         self._node.statuses.clear()
         # What a watcher before had written may not be there yet. In a new process
         # there was none: a disk that hangs keeps it from nothing.
@@ -344,7 +345,7 @@ class SupervisorActor(Actor):
             self._book.note_trouble(name, Trouble(error, quarantined=True))
             self._node.counters.add("watchers.quarantined")
             log.critical("watcher.quarantined payment=%s error=%s", name, error)
-            self._alert_of_quarantine(report.ref)
+            quarantine.alert_of(self._node, name)
             return
         self._book.note_trouble(name, Trouble(error, quarantined=False))
         first = report.message if verdict.redeliver else None
@@ -352,17 +353,6 @@ class SupervisorActor(Actor):
             self._node.dispatcher.dead_letter(report.ref, report.message)
         self._node.clock.call_later(verdict.delay_s, self.ref, RestartDue(name))
         self._redeliver(name, first)
-
-    def _alert_of_quarantine(self, ref: Ref) -> None:
-        shown = ref.shown
-        merchant = shown.terms.merchant if isinstance(shown, Payment) else None
-        self._node.alerts.raise_(
-            QUARANTINED,
-            ref.name,
-            "its watcher keeps crashing and is left alone; the log says why",
-            self._node.clock.now(),
-            merchant=merchant,
-        )
 
     def _load_again(self, name: str, error: Unreadable) -> None:
         """As often as it takes: this is no crash of the watcher's."""
@@ -386,7 +376,7 @@ class SupervisorActor(Actor):
         if self._book.trouble_of(name) is not None:  # no longer in quarantine
             trouble = Trouble(history.last_error, quarantined=False)
             self._book.note_trouble(name, trouble)
-            self._node.alerts.clear(QUARANTINED, name)
+            quarantine.over(self._node, name)
         ref.start(first=history.last_message)
 
 

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from engine.delivery.attempt import AttemptOutcome
+from engine.merchants.name import EVERYBODY
 from engine.store.writes import Requeue, Write
 from tests.unit.actor_stage import ActorStage
 from tests.unit.actors.delivery.street import Body, Street
@@ -57,6 +58,27 @@ def test_a_poison_event_holds_back_its_payment_for_a_number_of_attempts(
     ]
     assert street.stage.store.outbox_counts()["dead"] == 1
     assert street.stage.node.counters["deliveries.given_up"] == 1
+
+
+def test_an_event_that_is_given_up_is_an_alert_for_a_day_of_whose_channel_it_is(
+    street: Street,
+) -> None:
+    """That of a channel for everybody's events concerns the operator alone."""
+    street.channel("ann", schedule_s=SCHEDULE, refused_attempts=2, merchant="cafe")
+    street.channel("all", schedule_s=SCHEDULE, refused_attempts=2, merchant=EVERYBODY)
+    refuse(street, "p", 1)
+    street.stage.create("p", "cafe")
+    alerts, clock = street.stage.node.alerts, street.stage.clock
+    assert alerts.standing(clock.now()) == (), "it is tried once more"
+    street.stage.pass_s(60)
+    standing = alerts.standing(clock.now())
+    assert {(one.kind, one.subject, one.merchant) for one in standing} == {
+        ("deliveries.given_up", "ann", "cafe"),
+        ("deliveries.given_up", "all", None),
+    }
+    assert {one.detail for one in standing} == {"it was not told some event: 400"}
+    street.stage.pass_s(86_400)
+    assert alerts.standing(clock.now()) == ()
 
 
 def test_a_poison_event_holds_back_its_payment_for_a_time(street: Street) -> None:

@@ -6,6 +6,7 @@ import gevent
 import pytest
 
 import actors.edge.gateway
+from actors.edge.gateway import REFUSED_MS
 from actors.published import JournalReport, Published
 from engine.errors import Duplicate, EngineBusy, Refused
 from engine.gateway import REPLAYED_FOR_MS
@@ -269,6 +270,7 @@ def test_while_the_node_starts_new_work_is_refused_for_a_second(house: House) ->
         with pytest.raises(EngineBusy) as caught:
             ask()
         assert caught.value.retry_after_s == 1
+    assert house.gateway.alerts() == (), "a start is nobody's trouble"
 
 
 def test_while_the_journal_cannot_write_new_work_is_refused(house: House) -> None:
@@ -276,6 +278,29 @@ def test_while_the_journal_cannot_write_new_work_is_refused(house: House) -> Non
     with pytest.raises(EngineBusy, match="the disk is full") as caught:
         house.gateway.create([asked()])
     assert caught.value.retry_after_s == 5
+
+
+def test_payments_that_are_refused_are_one_alert_until_a_while_after_the_last(
+    house: House,
+) -> None:
+    full = JournalReport(trouble="the disk is full")
+    for _ in range(2):
+        house.stage.journal_report.publish(full)
+        with pytest.raises(EngineBusy):
+            house.gateway.create([asked()])
+        house.stage.journal_report.publish(JournalReport())
+        (alert,) = house.gateway.alerts()
+        assert (alert.kind, alert.subject, alert.merchant) == (
+            "creations.refused",
+            "",
+            None,
+        )
+        assert "the disk is full" in alert.detail
+        house.stage.clock.advance(REFUSED_MS - 1)
+    house.create()
+    assert len(house.gateway.alerts()) == 1, "the last is not ten minutes ago"
+    house.stage.clock.advance(1)
+    assert house.gateway.alerts() == ()
 
 
 def test_a_write_that_the_journal_refuses_is_busy(house: House) -> None:

@@ -41,11 +41,14 @@ def test_a_watcher_in_quarantine_is_shown_and_a_poll_wakes_it(house: House) -> N
     assert state is not None
     assert (state.state, state.status) == ("quarantined", "pending")
     assert (state.next_poll_at, house.gateway.health().quarantined) == (None, 1)
+    (alert,) = house.gateway.alerts()
+    assert (alert.kind, alert.subject) == ("watcher.quarantined", payment.id)
     assert house.gateway.poll(payment.terms.address)
     house.stage.run()
     state = house.gateway.watcher(payment.terms.address)
     assert state is not None
     assert (state.state, house.gateway.health().quarantined) == ("running", 0)
+    assert house.gateway.alerts() == ()
     assert "a bug" in (state.last_error or "")
 
 

@@ -75,6 +75,9 @@ def test_a_disk_that_fails_is_probed_until_it_writes_and_each_failure_is_counted
         assert house.node.counters["journal.failures"] == count
     assert house.answers == [Unavailable("disk full")] * 2
     assert house.report.now.trouble == "disk full"
+    (alert,) = house.node.alerts.standing()
+    assert (alert.kind, alert.detail) == ("journal.cannot_write", "disk full")
+    assert alert.merchant is None, "it is the whole node's"
     house.clock.advance(round(PROBE_S * 1000) - 1)
     house.settle()
     assert house.disk.under_way == []
@@ -83,6 +86,7 @@ def test_a_disk_that_fails_is_probed_until_it_writes_and_each_failure_is_counted
     assert len(house.disk.under_way) == 1, "one probe, though two batches failed"
     house.finish_one(Committed())
     assert house.report.now.trouble is None
+    assert house.node.alerts.standing() == ()
     assert house.node.counters["journal.failures"] == 2
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from actors.messages import CreatePayments, Poll, Retired, Seen
+from actors.messages import CreatePayments, Poll, RestartDue, Retired, Seen
 from actors.watching.address import AddressActor
 from actors.watching.supervisor import SupervisorActor
 from engine.chain.feed import ChainView
@@ -53,6 +53,13 @@ class Crashes:
         for one in shown:
             self.watcher.tell(Seen(one, self.stage.clock.now()))
         self.stage.run()
+
+    def wake(self, how: str) -> None:
+        if how == "alone":
+            self.supervisor.tell(RestartDue("p"))
+        else:
+            self.supervisor.kill()
+            self.supervisor.start()
 
     @property
     def parked(self) -> int:
@@ -124,6 +131,27 @@ def test_a_watcher_that_keeps_crashing_is_put_aside_and_no_other_is(
     assert crashes.stage.node.watchers.quarantined == 1
     assert crashes.stage.node.counters["watchers.quarantined"] == 1
     assert crashes.stage.node.counters["watchers.crashes"] == 6
+
+
+@pytest.mark.parametrize("how", ["alone", "with all others"])
+def test_a_watcher_that_is_put_aside_is_an_alert_of_its_merchant_until_it_is_woken(
+    crashes: Crashes, how: str
+) -> None:
+    alerts, counters = crashes.stage.node.alerts, crashes.stage.node.counters
+    crashes.left = 100
+    for _ in range(6):
+        assert len(alerts.standing()) == counters["watchers.quarantined"]
+        crashes.show(POISON)
+        crashes.stage.pass_s(3)
+    (alert,) = alerts.standing()
+    assert (alert.kind, alert.subject) == ("watcher.quarantined", "p")
+    assert alert.merchant == terms().merchant
+    assert "keeps crashing" in alert.detail
+    crashes.left = 0
+    crashes.wake(how)
+    crashes.stage.run()
+    assert crashes.watcher.is_alive
+    assert alerts.standing() == ()
 
 
 def test_a_payment_that_is_over_leaves_no_trace(crashes: Crashes) -> None:

@@ -148,6 +148,8 @@ def test_a_watcher_whose_row_is_damaged_is_put_aside_where_people_see_it(
     stage.node.watchers["p1"].kill()
     stage.pass_s(120)
     assert stage.node.counters["watchers.quarantined"] == 1
+    (alert,) = stage.node.alerts.standing()
+    assert (alert.kind, alert.subject) == ("watcher.quarantined", "p1")
 
 
 def test_all_watchers_look_for_themselves_when_coverage_has_ended(
