@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from functools import partial
@@ -10,7 +11,7 @@ from bench.clients import Caller, Listener, at_rate, claim, connect_all
 from bench.fanout import cpu_s, rss_kb
 from bench.measure import ROOT, RUNS, fresh, percentile, wait_for
 from bench.report import Row, Section, compare
-from bench.servers import addresses, create, paybell_process
+from bench.servers import KEY, addresses, create, paybell_process
 from tests.tools.wait import Process
 
 __all__ = ["run"]
@@ -19,7 +20,8 @@ BROWSERS = 600
 """Healthy ones, each with a payment of its own."""
 
 PER_S = 50.0
-HALF_OPEN, DEAF, FLOODING = 1_000, 100, 10
+HALF_OPEN, DEAF, FLOODING = 1_000, 100, 12
+INVOICE = "invoice-1"
 STORY = 1_500
 """Events of the payment that the deaf ask for, and never read."""
 
@@ -49,9 +51,11 @@ def run() -> Section:
         f"{BROWSERS // 2} webhooks at {PER_S:g} per second, each for a browser of its"
         " own, undisturbed and then under attack, on one node: "
         f"{HALF_OPEN:,} half-open connections, {DEAF} that ask for a story of"
-        f" {STORY:,} events and never read, {FLOODING} that flood without end (one-byte"
-        " frames, unmasked ones, unfinished ones of 90 MB, endless fragments, pings,"
-        " subscribes, pipelined requests) and come back as soon as they are closed."
+        f" {STORY:,} events and never read, {DEAF // 2} that poll for it by Socket.IO,"
+        f" four times each, and never read, {FLOODING} that flood without end"
+        " (one-byte frames, unmasked ones, unfinished ones of 90 MB, endless fragments,"
+        " pings, subscribes, also of Socket.IO, its polling sessions, pipelined"
+        " requests) and come back as soon as they are closed."
         " The attackers are one process, the healthy clients another; with the node"
         " they share the machine.",
         [
@@ -65,12 +69,12 @@ def run() -> Section:
 
 
 def paybell() -> Found:
-    with paybell_process() as served:
-        wanted = addresses(0, BROWSERS + 1)
+    with paybell_process("--seed", "salon=default") as served:
+        *wanted, long = addresses(0, BROWSERS + 1)
         create(served.port, wanted)
         caller = Caller(served.port)
         teller = Caller(served.port, places=4)
-        long = wanted.pop()
+        _create_long(caller, long)
         for number in range(STORY):
             teller.claim(claim(long, 1_000_000 + number))
         paths = [f"/ws/balance/{one}" for one in wanted]
@@ -99,7 +103,15 @@ def _attack(port: int, long: str) -> list[str]:
     command = [sys.executable, "-m", "tests.live.hostile", "--port", str(port)]
     for option, number in numbers.items():
         command += [option, str(number)]
-    return [*command, "--long", long]
+    return [*command, "--long", long, "--invoice", INVOICE]
+
+
+def _create_long(caller: Caller, address: str) -> None:
+    payment = {"method": "onchain", "address": address, "amount_sat": 1_000}
+    body = json.dumps({**payment, "external_id": INVOICE}).encode()
+    answer = caller.post("/v1/payments", body, f"Authorization: Bearer {KEY}")
+    if b'"detail"' in answer:
+        raise RuntimeError(f"the payment was not created: {answer[:500]!r}")
 
 
 def _told(

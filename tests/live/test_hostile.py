@@ -4,6 +4,7 @@
 healthy clients. PAYBELL_HOSTILE_S sets for how long (8 s).
 """
 
+import json
 import os
 import sys
 import time
@@ -115,8 +116,8 @@ def watched(pid: int) -> Iterator[Memory]:
         memory.stop()
 
 
-def long_story(node: Paybell) -> str:
-    """The address of a payment with many events."""
+def long_story(node: Paybell) -> dict[str, Any]:
+    """A payment with many events."""
     payment = node.create(amount_sat=2_000, confirmations=1)
     for _ in range(100):
         node.post("/dev/pay", address=payment["address"], amount_sat=600)
@@ -128,7 +129,7 @@ def long_story(node: Paybell) -> str:
         wait_until(lambda: _seq(node, payment["id"]) >= before + 100, 10, "a reorg")
         node.post("/dev/mine", blocks=1)
         node.wait_for_status(payment["id"], "confirmed")
-    return str(payment["address"])
+    return payment
 
 
 def _seq(node: Paybell, payment_id: str) -> int:
@@ -151,13 +152,15 @@ def busy(healthy: Healthy, long: str, is_over: Callable[[], bool]) -> None:
 
 @pytest.mark.timeout_s(60 + 2 * ATTACK_S)
 def test_under_attack_a_node_stays_small_and_serves_who_behaves(tmp_path: Path) -> None:
-    with serving(tmp_path, "--anonymous-per-s", "1000000") as node:
-        long = long_story(node)
+    options = ("--anonymous-per-s", "1000000", "--seed", "salon=default")
+    with serving(tmp_path, *options) as node:
+        story = long_story(node)
+        long = story["address"]
         healthy = Healthy(node)
         with watched(node.pid) as memory:
             busy(healthy, long, over_in(QUIET_S))
             before_kb, before = memory.most_kb, healthy.figures()
-            attackers = Process(attack(node.port, long), ready="^hostile$")
+            attackers = Process(attack(node.port, story), ready="^hostile$")
             try:
                 starting = gevent.spawn(attackers.start)
                 busy(healthy, long, starting.ready)  # else its pings are not answered
@@ -182,15 +185,17 @@ def test_under_attack_a_node_stays_small_and_serves_who_behaves(tmp_path: Path) 
             say(
                 f"{did}; log {len(node.err)} bytes; after: {memory.now_kb() // 1024} MB"
             )
+        done = json.loads(did.removeprefix("did "))
+        assert {"unread polls", "polling sessions", "Socket.IO subscribes"} <= set(done)
         assert more_mb <= MORE_MB
         assert len(node.err) <= LOG_BYTES, node.err[-2_000:]
         assert "Traceback" not in node.err
         assert node.stop() == 0
 
 
-def attack(port: int, long: str) -> list[str]:
-    module = [sys.executable, "-m", "tests.live.hostile"]
-    return [*module, "--port", str(port), "--long", long]
+def attack(port: int, story: dict[str, Any]) -> list[str]:
+    module = [sys.executable, "-m", "tests.live.hostile", "--port", str(port)]
+    return [*module, "--long", story["address"], "--invoice", story["id"]]
 
 
 def _sessions(node: Paybell) -> int:

@@ -225,6 +225,7 @@ class Session:
         if self.closed:
             return packets.CLOSE
         if self._wire is None and not self._is_pausing and self._queue:
+            self._idle_since_s = time.monotonic()  # also who never had to wait
             return self._queue.take()
         self._take_allowance()  # who polls again and again for nothing
         return packets.NOOP
