@@ -31,6 +31,7 @@ BENCHES = (
     "hostile",
     "bodies",
     "mainnet",
+    "relay",
     "tenants",
     "strangers",
     "migration",

@@ -98,7 +98,7 @@ def _section(zmq: Figures, polls: Figures, before: Figures) -> Section:
         f" (`run.py serve`) with {WATCHED:,} payments, then {MANY:,}. A broadcast is"
         " counted from the moment the node has the transaction, a block from when it"
         " has the block, until a WebSocket or the event stream has the event: the"
-        f" network's share comes on top. {BROADCASTS} broadcasts, idle for"
+        f" network's share (below) comes on top. {BROADCASTS} broadcasts, idle for"
         f" {IDLE_S:g} s from {SETTLED_S:g} s after the last creation on, one block"
         " each; the node's answers are counted as bytes."
         f" The peer is Paybell at {was}, which knew no ZMQ.",
