@@ -30,6 +30,7 @@ from engine.money.worth import (
 )
 from engine.payment.events import Change
 from engine.payment.model import (
+    UNPAID,
     WAITED_FOR,
     EventType,
     Payment,
@@ -43,8 +44,6 @@ __all__ = ["NOTHING", "Booked", "Bookkeeper", "RateFor", "booked_of", "with_wort
 
 RateFor = Callable[[Terms], Rate | None]
 """The rate of now in the currency in which a payment is booked; None: there is none."""
-
-_OVER = frozenset({Status.EXPIRED, Status.CANCELLED, Status.FAILED})
 
 
 class Booked(NamedTuple):
@@ -81,7 +80,7 @@ def _booked(payment: Payment, status: Status, deep_sat: int | None) -> Booked:
             return NOTHING
         said = payment.external
         return Booked(sold_minor=max(said.received_minor - said.returned_minor, 0))
-    if not (payment.receipts and (is_sold or status in _OVER)):
+    if not (payment.receipts and (is_sold or status in UNPAID)):
         return NOTHING
     deep = payment.confirmed_sat if deep_sat is None else deep_sat
     booked = Booked(sold_sat=deep) if is_sold else Booked(held_sat=deep)

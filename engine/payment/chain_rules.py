@@ -30,6 +30,7 @@ from engine.payment.depth import emit_confirmed, emit_depth, emit_fallen
 from engine.payment.fold import EventBuilder, outpoint
 from engine.payment.losses import emit_losses, emit_reversed, is_unconfirmed
 from engine.payment.model import (
+    TIME_IS_OVER,
     Claim,
     EventType,
     Payment,
@@ -153,7 +154,7 @@ def _emit_detected(builder: EventBuilder, view: ChainView, output: Output) -> No
     )
     status = payment.status
     total = builder.received_sat + output.amount_sat
-    late = status is Status.EXPIRED or status is Status.CANCELLED
+    late = status in TIME_IS_OVER
     if status is Status.PENDING or (
         status is Status.EXPIRED and total >= payment.threshold_sat
     ):

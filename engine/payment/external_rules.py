@@ -24,6 +24,7 @@ from engine.payment.fold import EventBuilder
 from engine.payment.model import (
     MAX_TOKENS,
     PAID,
+    WAITED_FOR,
     EventType,
     External,
     Flag,
@@ -35,8 +36,6 @@ from engine.payment.notes import LeftOut, Note
 from engine.payment.observations import GatewayWord, Word
 
 __all__ = ["external_deadline", "may_expire", "take_word"]
-
-_OPEN = frozenset({Status.PENDING, Status.CONFIRMING})
 
 
 def take_word(builder: EventBuilder, word: GatewayWord) -> None:
@@ -61,12 +60,12 @@ def take_word(builder: EventBuilder, word: GatewayWord) -> None:
 def may_expire(payment: Payment, now: int) -> bool:
     """Whether it is over unpaid at `now` (ms). What a gateway works on, or has paid in
     part, waits longer: as long as late money is waited for."""
-    return payment.status in _OPEN and now >= _expires_at(payment)
+    return payment.status in WAITED_FOR and now >= _expires_at(payment)
 
 
 def external_deadline(payment: Payment) -> int:
     """When (ms) something follows from time alone."""
-    if payment.status in _OPEN:
+    if payment.status in WAITED_FOR:
         return _expires_at(payment)
     return payment.terms.monitor_until
 
@@ -159,7 +158,7 @@ def _enough(builder: EventBuilder, word: GatewayWord, said: External) -> None:
 
 def _taken_back(builder: EventBuilder, word: GatewayWord, said: External) -> None:
     status = builder.payment.status
-    if status not in PAID and status not in _OPEN:
+    if status not in PAID and status not in WAITED_FOR:
         _told(builder, word, said)  # nobody was told of it as paid: only remembered
         return
     if status in PAID and word.word is not Word.REVERSED:
@@ -181,7 +180,9 @@ def _not_enough(builder: EventBuilder, word: GatewayWord, said: External) -> Non
     payment = builder.payment
     # Once it was let go nobody would end the waiting.
     may_wait = builder.now < payment.terms.monitor_until
-    waits = payment.status in _OPEN or (payment.status is Status.FAILED and may_wait)
+    waits = payment.status in WAITED_FOR or (
+        payment.status is Status.FAILED and may_wait
+    )
     _told(builder, word, said, Status.CONFIRMING if waits else None)
     if standing_of(payment.terms, said) is Standing.UNCLEAR:
         return
@@ -222,7 +223,7 @@ def _announced(builder: EventBuilder, word: GatewayWord) -> None:
 def _failed(builder: EventBuilder, word: GatewayWord) -> None:
     payment = builder.payment
     standing = standing_of(payment.terms, payment.external)
-    if payment.status in _OPEN and standing is Standing.NOTHING:
+    if payment.status in WAITED_FOR and standing is Standing.NOTHING:
         builder.emit(
             EventType.FAILED,
             status=Status.FAILED,

@@ -24,7 +24,7 @@ from engine.lightning.invoice import MAX_MSAT
 from engine.payment.depth import is_deep, sums_of_deep
 from engine.payment.fold import EventBuilder
 from engine.payment.lightning_terms import Invoice, Settled
-from engine.payment.model import EventType, Payment, Receipt, Status
+from engine.payment.model import TIME_IS_OVER, EventType, Payment, Receipt, Status
 from engine.payment.notes import LeftOut, Note
 from engine.payment.observations import InvoicePaid
 from engine.payment.quorum import needs_two
@@ -109,7 +109,7 @@ def _not_counted(builder: EventBuilder, paid: InvoicePaid, why: str) -> None:
 def _detected(builder: EventBuilder, receipt: Receipt) -> None:
     payment = builder.payment
     status = payment.status
-    is_late = status is Status.EXPIRED or status is Status.CANCELLED
+    is_late = status in TIME_IS_OVER
     total = builder.received_sat + receipt.amount_sat
     if status is Status.PENDING or (
         status is Status.EXPIRED and total >= payment.threshold_sat

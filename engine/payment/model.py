@@ -26,9 +26,13 @@ __all__ = [
     "SavedToken",
     "MAX_CLAIMS",
     "MAX_RECEIPTS",
+    "FINAL",
     "NOT_CLAIMED",
+    "OVER",
     "PAID",
     "PAID_ONCE",
+    "TIME_IS_OVER",
+    "UNPAID",
     "WAITED_FOR",
     "Claim",
     "Claimed",
@@ -89,6 +93,22 @@ def counts_as_paid(status: Status, confirmed_at: int | None) -> bool:
 
 WAITED_FOR = frozenset({Status.PENDING, Status.CONFIRMING})
 """Somebody waits for the money, before the deadline or while it is on its way."""
+
+
+OVER = frozenset(Status) - WAITED_FOR
+"""Nobody waits any more: it was paid, or it will not be."""
+
+
+UNPAID = OVER - PAID
+"""Over, and not `PAID`; of one that failed see `counts_as_paid`."""
+
+
+TIME_IS_OVER = frozenset({Status.EXPIRED, Status.CANCELLED})
+"""Money that comes now is late."""
+
+
+FINAL = frozenset({Status.CANCELLED, Status.FAILED})
+"""What a webhook claims of such a payment is not listened to."""
 
 
 class Flag(StrEnum):

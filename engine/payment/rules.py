@@ -20,6 +20,7 @@ from engine.payment.fold import EventBuilder, evolve
 from engine.payment.forward_rules import take_forward
 from engine.payment.lightning_rules import expires_at, has_open_invoice, take_paid
 from engine.payment.model import (
+    FINAL,
     MAX_CLAIMS,
     WAITED_FOR,
     Claim,
@@ -55,8 +56,6 @@ __all__ = [
     "next_deadline",
     "waits_for_node",
 ]
-
-FINAL = {Status.CANCELLED, Status.FAILED}
 
 RELEASED = "the operator released its address"
 

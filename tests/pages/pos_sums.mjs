@@ -4,6 +4,7 @@
 import { readFileSync } from "node:fs";
 import * as money from "../../transport/web/till/money.mjs";
 import * as stages from "../../transport/web/till/stages.mjs";
+import * as statuses from "../../transport/web/till/statuses.mjs";
 
 const [digits, unit, sum] = [String, decimals => ({ currency: "EUR", decimals }), BigInt];
 const FUNCTIONS = {
@@ -15,6 +16,7 @@ const FUNCTIONS = {
   typed: (before, keys) => [...keys].reduce((now, key) => money.typed(now, key === "<" ? "back" : key), before),
   stage: (payment, goes_on) => stages.stage_of(payment, goes_on),
   line: payment => stages.line_of(payment),
+  paid: () => [...statuses.PAID].sort(),
   is_open: stage => stages.OPEN.includes(stage),
   shown: (minor, currency, decimals) => money.shown(sum(minor), currency ? { currency, decimals } : money.SAT),
   moved: (payment, event) => stages.moved(payment, event),

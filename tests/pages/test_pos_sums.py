@@ -12,7 +12,7 @@ import pytest
 
 from engine.money.currency import minor_of, minor_text
 from engine.money.rates import minor_value, sat_price
-from engine.payment.model import Flag, Status
+from engine.payment.model import PAID_ONCE, Flag, Status
 from tests.tools import children
 
 PROGRAM = Path(__file__).with_name("pos_sums.mjs")
@@ -53,6 +53,13 @@ def test_a_price_is_about_what_the_node_will_fix_it_at() -> None:
         expected.append(str(minor_value(minor, currency, Decimal(rate))))
     assert len([one for one in asked if one[0] == "in_sat"]) > 100
     assert counted(asked) == expected
+
+
+def test_the_pages_and_the_engine_call_the_same_payments_paid() -> None:
+    """The dashboard's file and the till's are one."""
+    assert counted([["paid"]]) == [sorted(PAID_ONCE)]
+    web = Path("transport/web")
+    assert (web / "till/statuses.mjs").samefile(web / "desk/statuses.mjs")
 
 
 def test_sums_are_text_as_the_api_takes_them() -> None:

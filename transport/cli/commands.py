@@ -12,7 +12,7 @@ from typing import Any
 import click
 import requests
 
-from engine.payment.model import Status
+from engine.payment.model import OVER, PAID, Status
 from engine.store.epochs import Position
 from transport.cli.client import CallFailed, NodeClient
 from transport.cli.failures import plain_errors
@@ -30,8 +30,6 @@ COLOURS = {
     "failed": "red",
     "cancelled": "red",
 }
-
-OVER = {"confirmed", "forwarded", "expired", "failed", "cancelled"}
 
 MAX_LINE = 1_000_000
 LONGEST_PAUSE_S = 30.0
@@ -182,7 +180,7 @@ def watch(address: str, since: str | None, once: bool, url: str) -> None:
                     _show(kind, event)
                 status = event.get("status")
                 if once and status in OVER:
-                    raise SystemExit(0 if status in {"confirmed", "forwarded"} else 1)
+                    raise SystemExit(0 if status in PAID else 1)
             reason = "the node ended the stream"
         except CallFailed as error:
             failures += 1

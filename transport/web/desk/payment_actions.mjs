@@ -2,8 +2,7 @@
    the role may not, or what makes no sense now, is not offered. The node decides. */
 
 import { api, ask, copyable, h, may, newKey, sat, toast } from "./kit.mjs";
-
-const PAID = new Set(["confirmed", "forwarded", "failed"]);
+import { PAID } from "./statuses.mjs";
 
 export function actions(payment, again) {
   const path = `v1/payments/${encodeURIComponent(payment.id)}`;

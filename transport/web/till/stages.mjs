@@ -6,15 +6,16 @@
    passing  paid, on its way to the user paid       paid
    expired  the time is over             cancelled  by the cashier */
 
+import { PAID } from "./statuses.mjs";
+
 const GONE = ["replaced", "reorged"];
-const PAID = ["confirmed", "forwarded", "failed"]; // failed: to be passed on; it is paid
 
 export const OPEN = ["waiting", "short", "seen", "gone"];
 
 /* `goes_on`: whether money of such a sale is passed on to another account. */
 export function stage_of({ status, flags = [], amount_sat: wanted, received_sat: received = 0 }, goes_on = false) {
   if (status === "confirmed" && goes_on) return "passing";
-  if (PAID.includes(status)) return "paid";
+  if (PAID.has(status)) return "paid";
   if (status === "expired" || status === "cancelled") return status;
   if (flags.includes("underpaid") || (received > 0 && received < wanted)) return "short";
   if (status === "confirming") return "seen";

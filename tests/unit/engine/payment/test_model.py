@@ -2,7 +2,18 @@
 
 import pytest
 
-from engine.payment.model import Claim, Payment, Status
+from engine.payment.model import (
+    FINAL,
+    OVER,
+    PAID,
+    PAID_ONCE,
+    TIME_IS_OVER,
+    UNPAID,
+    WAITED_FOR,
+    Claim,
+    Payment,
+    Status,
+)
 from tests.unit.payment_cases import Told, mined, terms, view
 
 
@@ -25,3 +36,21 @@ def test_what_is_as_deep_as_asked_for_counts_as_confirmed(
     told(view(mined("t1", 998, 20_000), mined("t2", 999, 10_000), tip=tip))
     assert told.payment.confirmed_sat == confirmed_sat
     assert told.payment.received_sat == 30_000
+
+
+@pytest.mark.parametrize(
+    ("statuses", "names"),
+    [
+        (WAITED_FOR, "pending confirming"),
+        (OVER, "confirmed forwarded expired failed cancelled"),
+        (PAID, "confirmed forwarded"),
+        (PAID_ONCE, "confirmed forwarded failed"),
+        (UNPAID, "expired failed cancelled"),
+        (TIME_IS_OVER, "expired cancelled"),
+        (FINAL, "failed cancelled"),
+    ],
+)
+def test_each_set_of_statuses_holds_these(
+    statuses: frozenset[Status], names: str
+) -> None:
+    assert statuses == set(names.split())
