@@ -12,6 +12,7 @@ from typing import Any, Final
 from engine.codes import Code
 from transport.http.json_values import has_at_most
 from transport.http.problems import Problem
+from transport.strict_decoder import NotANumber, RepeatedKey, strict_decoder
 
 __all__ = [
     "LONGEST_SHOWN",
@@ -27,10 +28,6 @@ MOST_VALUES: Final = 1_000
 To read 64 KiB with so many takes 2 ms, with as many as there can be 60."""
 
 LONGEST_SHOWN: Final = 40
-
-
-class _Malformed(ValueError):
-    """Not the JSON that we read; the text is for people."""
 
 
 def parse_json(body: bytes, *, exact: bool = False) -> Any:
@@ -50,8 +47,10 @@ def parse_json(body: bytes, *, exact: bool = False) -> Any:
     except json.JSONDecodeError as error:
         place = f"line {error.lineno} column {error.colno}"
         raise _invalid(f"The body is not JSON: {error.msg} at {place}.") from error
-    except _Malformed as error:
-        raise _invalid(f"The body is not valid JSON: {error}.") from None
+    except RepeatedKey as error:
+        raise _malformed(f"the key {shown_name(error.key)!r} occurs twice") from None
+    except NotANumber as error:
+        raise _malformed(f"{error.name} is not a JSON value") from None
     except RecursionError as error:
         raise _invalid("The body is nested too deeply.") from error
     except ValueError as error:  # an integer of more digits than Python reads
@@ -90,24 +89,9 @@ def _invalid(detail: str) -> Problem:
     return Problem(Code.INVALID_JSON, detail)
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        seen: set[str] = set()
-        for name, _ in pairs:
-            if name in seen:
-                raise _Malformed(f"the key {shown_name(name)!r} occurs twice")
-            seen.add(name)
-    return found
+def _malformed(why: str) -> Problem:
+    return _invalid(f"The body is not valid JSON: {why}.")
 
 
-def _refuse_constant(name: str) -> Any:
-    raise _Malformed(f"{name} is not a JSON value")
-
-
-_plain: Final = json.JSONDecoder(
-    object_pairs_hook=_object, parse_constant=_refuse_constant
-)
-_exact: Final = json.JSONDecoder(
-    object_pairs_hook=_object, parse_constant=_refuse_constant, parse_float=Decimal
-)
+_plain: Final = strict_decoder()
+_exact: Final = strict_decoder(parse_float=Decimal)

@@ -4,11 +4,11 @@ A key that is there twice is refused, as NaN is and Infinity. Pure; the body's s
 bounded by whoever read it.
 """
 
-import json
 from decimal import Decimal
 from typing import Any
 
 from transport.rates.dialect import Malformed
+from transport.strict_decoder import NotANumber, RepeatedKey, strict_decoder
 
 __all__ = ["exact_json"]
 
@@ -17,8 +17,10 @@ def exact_json(body: bytes) -> Any:
     """Raises `Malformed`."""
     try:
         return _decoder.decode(body.decode("utf-8"))
-    except Malformed:
-        raise
+    except RepeatedKey:
+        raise Malformed("an object with a key twice") from None
+    except NotANumber:
+        raise Malformed("a number that is none") from None
     except RecursionError as error:
         raise Malformed("an answer that is nested too deeply") from error
     except (ValueError, ArithmeticError) as error:  # no JSON, no UTF-8, no number
@@ -26,20 +28,4 @@ def exact_json(body: bytes) -> Any:
         raise Malformed(f"{what} in place of rates") from error
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise Malformed("an object with a key twice")
-    return found
-
-
-def _constant(_name: str) -> Any:
-    raise Malformed("a number that is none")
-
-
-_decoder = json.JSONDecoder(
-    parse_float=Decimal,
-    parse_int=Decimal,
-    parse_constant=_constant,
-    object_pairs_hook=_object,
-)
+_decoder = strict_decoder(parse_float=Decimal, parse_int=Decimal)
