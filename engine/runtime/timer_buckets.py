@@ -2,8 +2,9 @@
 
 Beside the timing wheel of `engine/runtime/clock.py` it is the one store of timers: for
 what is due in weeks (a payment's deadline), is taken a few at a time (the alarms of
-sockets) or moves only when told (simulated time). A million items in a few thousand
-ticks cost a place in a list each. Pure: whoever owns it says what a tick is.
+sockets), is looked at once a second (the ends of visits) or moves only when told
+(simulated time). A million items in a few thousand ticks cost a place in a list each.
+Pure: whoever owns it says what a tick is.
 """
 
 import heapq

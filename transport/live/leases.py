@@ -9,7 +9,6 @@ looked up every few seconds among those that are known anyway; that the store ca
 read is no proof that one was revoked. `end` must not wait.
 """
 
-import heapq
 import logging
 from collections.abc import Callable
 from typing import Any, Final
@@ -17,6 +16,7 @@ from typing import Any, Final
 import gevent
 
 from engine.errors import EngineError
+from engine.runtime.timer_buckets import TimerBuckets
 
 __all__ = ["Lease", "Leases"]
 
@@ -41,9 +41,6 @@ class Lease:
         self.end: Callable[[], None] | None = end  # None: released, or has ended
         self.expires_at = expires_at  # ms
 
-    def __lt__(self, other: "Lease") -> bool:
-        return self.expires_at < other.expires_at
-
     def release(self) -> None:
         if self.end is not None:
             self.end = None
@@ -63,7 +60,7 @@ class Leases:
         self._now = now
         self._is_active = is_active
         self._held = 0
-        self._by_time: list[Lease] = []  # a heap; released ones leave it later
+        self._by_time: TimerBuckets[Lease] = TimerBuckets()  # released ones leave later
         self._by_key: dict[str, set[Lease]] = {}
         self._looks = 0
         self._timer: Any = None
@@ -76,7 +73,7 @@ class Leases:
     def until(self, expires_at: int, end: Callable[[], None]) -> Lease:
         """`expires_at` in ms."""
         lease = Lease(self, end, expires_at, "")
-        heapq.heappush(self._by_time, lease)
+        self._by_time.add(expires_at, lease)
         return self._hold(lease)
 
     def of_key(self, key_id: str, end: Callable[[], None]) -> Lease:
@@ -94,11 +91,18 @@ class Leases:
             if not leases:
                 del self._by_key[key_id]
         elif len(self._by_time) > 2 * self._held + 16:
-            self._by_time = [one for one in self._by_time if one.end is not None]
-            heapq.heapify(self._by_time)
+            self._forget_released()
         if not self._held and self._timer is not None:
             timer, self._timer = self._timer, None
             timer.kill(block=False)
+
+    def _forget_released(self) -> None:
+        waiting: TimerBuckets[Lease] = TimerBuckets()
+        while (tick := self._by_time.next_tick) is not None:
+            lease = self._by_time.take(tick)
+            if lease is not None and lease.end is not None:
+                waiting.add(tick, lease)
+        self._by_time = waiting
 
     def _hold(self, lease: Lease) -> Lease:
         self._held += 1
@@ -109,8 +113,8 @@ class Leases:
     def _look(self) -> None:
         self._timer = None
         now = self._now()
-        while self._by_time and self._by_time[0].expires_at <= now:
-            _end(heapq.heappop(self._by_time))
+        while (lease := self._by_time.take(now)) is not None:
+            _end(lease)
         self._looks += 1
         if self._looks % LOOKS_PER_KEYS == 0:
             self._look_at_keys()
