@@ -33,6 +33,7 @@ from engine.merchants.rules import wrong_profile, wrong_secret
 from engine.money.providers import ProviderSetting, fixed_rates
 from engine.money.rates import Policy
 from engine.option import Option
+from engine.policy.defaults import CLAIM_WINDOWS
 from engine.policy.retention import Retention
 from engine.setting_values import SourceConfig, default_sources
 from engine.settings import OPTIONS, OTHER_NAMES
@@ -52,9 +53,6 @@ __all__ = [
     "read_merchants",
 ]
 
-
-WINDOWS = 12
-"""So many claims, one after the other, may hold a payment open by default."""
 
 SEEDS = "seeds"
 """The one setting that may be a table: `[seeds]`, a merchant for each system."""
@@ -108,7 +106,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     wrong_keys_per_minute: int
     webhooks_per_s: int
     claims_per_payment: int
-    claims_total_s: int | None  # None: WINDOWS times claim_window_s
+    claims_total_s: int | None  # None: CLAIM_WINDOWS times claim_window_s
     channels_per_merchant: int
     identifies_per_s: int
     identifies_at_once: int
@@ -205,7 +203,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         return Limits(
             calls_per_s=self.merchant_calls_per_s,
             claims=self.claims_per_payment,
-            claims_total_s=WINDOWS * self.claim_window_s
+            claims_total_s=CLAIM_WINDOWS * self.claim_window_s
             if total_s is None
             else total_s,
             channels=self.channels_per_merchant,

@@ -20,6 +20,7 @@ from engine.money.rates import RatesReport
 from engine.payment.history import Sum
 from engine.payment.model import Payment, Terms
 from engine.payment.observations import Observation
+from engine.policy.periods import DAY_MS
 from engine.ports import Alert, Freshness, Sink
 from engine.refund_gateway import RefundGateway
 from engine.store.epochs import Epochs, Position
@@ -58,7 +59,7 @@ __all__ = [
 ]
 
 
-REPLAYED_FOR_MS = 86_400_000
+REPLAYED_FOR_MS = DAY_MS
 """So long an idempotent answer is replayed at least; see `keep_answers_h`."""
 
 COUNT_UP_TO = 1_000

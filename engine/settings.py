@@ -10,6 +10,13 @@ from engine.bitcoin.address import NETWORKS
 from engine.money.amount import MAX_SAT
 from engine.money.providers import PROVIDERS, parse_providers
 from engine.option import Option
+from engine.policy.defaults import (
+    CLAIM_WINDOW_S,
+    CLAIMS_PER_PAYMENT,
+    MAX_KEYS,
+    MAX_MERCHANTS,
+    MONITOR_S,
+)
 from engine.setting_values import (
     destinations,
     gateway_merchants,
@@ -187,7 +194,8 @@ OPTIONS: tuple[Option, ...] = (
     Option("refund_claims_per_minute", whole(1, 600), "6", "1 to 600 attempts",
            "How often in a minute an address may be named for one refund by its claim"
            " link."),
-    Option("claim_window_s", whole(5, 86_400), "600", "5 to 86400 seconds",
+    Option("claim_window_s", whole(5, 86_400), str(CLAIM_WINDOW_S),
+           "5 to 86400 seconds",
            "After this time a provider's claim is withdrawn if the chain does not"
            " show it."),
     Option("calls_per_s", whole(1, 10_000_000), "12000", "1 to 10000000 calls",
@@ -211,7 +219,8 @@ OPTIONS: tuple[Option, ...] = (
     Option("webhooks_per_s", whole(1, 1_000_000), "200", "1 to 1000000 calls",
            "How many webhooks one address of a provider may send in a second (five"
            " seconds' worth at once): it calls for all customers from one address."),
-    Option("claims_per_payment", whole(0, 1_000), "16", "0 to 1000 claims",
+    Option("claims_per_payment", whole(0, 1_000), str(CLAIMS_PER_PAYMENT),
+           "0 to 1000 claims",
            "How many claims are taken for one payment in all; each could keep it open."
            " A payer sends one transaction, or replaces it a few times. Each merchant"
            " may have its own (limits.claims)."),
@@ -239,12 +248,13 @@ OPTIONS: tuple[Option, ...] = (
            "How many invoices all Socket.IO clients of a merchant may follow together,"
            " and as many all plain WebSockets, 3 KB each: more than the node takes"
            " clients, if each follows one. One visitor has a sixteenth of it."),
-    Option("max_merchants", whole(1, 1_000_000), "10000", "1 to 1000000 merchants",
+    Option("max_merchants", whole(1, 1_000_000), str(MAX_MERCHANTS),
+           "1 to 1000000 merchants",
            "How many merchants may have records: all are kept in memory, 1 KB each."),
-    Option("max_keys", whole(1, 100_000), "1000", "1 to 100000 keys",
+    Option("max_keys", whole(1, 100_000), str(MAX_KEYS), "1 to 100000 keys",
            "How many API keys may be active: each call's key is compared with all of"
            " them, so that the time tells nothing (0.1 ms for 1,000)."),
-    Option("monitor_s", whole(0, 31_536_000), "604800", "0 to 31536000 seconds",
+    Option("monitor_s", whole(0, 31_536_000), str(MONITOR_S), "0 to 31536000 seconds",
            "How long a payment is watched for late money after its expiry."),
     Option("keep_events_days", whole(0, 36_500), "400", "0 to 36500 days; 0 for ever",
            "How long the events of a payment that is over are kept: a year, and the"

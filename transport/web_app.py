@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from engine.gateway import Gateway
 from engine.lightning.account import Account
 from engine.merchants.name import DEFAULT
+from engine.policy.defaults import CLAIM_WINDOW_S, MAX_KEYS, MAX_MERCHANTS, MONITOR_S
 from engine.ports import ChannelSender
 from engine.secrets.vault import Vault
 from engine.wallet.forward_policy import ForwardPolicy
@@ -73,8 +74,8 @@ class WebParts:
     public_url: str = ""
     allow_private_webhooks: bool = False
     allow_webhook_ports: frozenset[int] = frozenset()
-    claim_window_s: int = 600
-    monitor_s: int = 7 * 86_400
+    claim_window_s: int = CLAIM_WINDOW_S
+    monitor_s: int = MONITOR_S
     tolerance_sat: int = 0
     tolerance_percent: int = 1
     quorum_above_sat: int | None = None
@@ -86,8 +87,8 @@ class WebParts:
     stranger_limits: StrangerLimits | None = None
     log_counts: Callable[[], dict[str, int]] = dict
     """Of the process's log, for the metrics."""
-    max_merchants: int = 10_000
-    max_keys: int = 1_000
+    max_merchants: int = MAX_MERCHANTS
+    max_keys: int = MAX_KEYS
     seeds: Mapping[str, str] = field(default_factory=dict)
     """Merchants by system whose own routes there are (`Config.seeds`)."""
     seed_limits: SeedLimits = field(default_factory=SeedLimits)

@@ -28,7 +28,7 @@ from engine.delivery.refusal import is_refusal
 from engine.delivery.selection import AlertType, is_chosen
 from engine.errors import WrongKey
 from engine.merchants.name import EVERYBODY
-from engine.policy.retention import DAY_MS
+from engine.policy.periods import DAY_MS
 from engine.ports import Alert, ChannelSender
 from engine.runtime.actor import Actor
 from engine.runtime.ref import Exited, Ref

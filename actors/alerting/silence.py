@@ -16,9 +16,10 @@ from typing import Any, ClassVar
 import msgspec
 
 from actors.node import Node
-from engine.alerts.silence import DAYS, HOUR_MS, missing
+from engine.alerts.silence import DAYS, missing
 from engine.merchants.name import DEFAULT
 from engine.payment.events import iso
+from engine.policy.periods import HOUR_MS
 from engine.runtime.actor import Actor
 from engine.store.writes import Committed, OrdersRow, Outcome, Write
 

@@ -41,7 +41,7 @@ from engine.delivery.kinds import CONCURRENCY, kind_named
 from engine.merchants.name import EVERYBODY
 from engine.payment.events import CommittedEvent
 from engine.policy.breaker import Breaker
-from engine.policy.retention import DAY_MS
+from engine.policy.periods import DAY_MS
 from engine.ports import ChannelSender
 from engine.runtime.actor import Actor
 from engine.runtime.ref import Exited, Ref

@@ -20,7 +20,7 @@ from engine.errors import Duplicate, EngineBusy
 from engine.gateway import COUNT_UP_TO
 from engine.merchants.record import Limits, Merchant
 from engine.payment.history import Sum
-from engine.policy.retention import DAY_MS
+from engine.policy.periods import DAY_MS, HOUR_MS
 from engine.runtime.yielding import yielding_every
 from engine.store.merchant_rows import merchant_row
 from engine.store.port import StoreReader
@@ -52,8 +52,6 @@ __all__ = ["ASK_S", "KeptRows", "too_late"]
 
 ASK_S = 10.0
 """How long an edge waits for an answer; even a slow disk commits well under 1 s."""
-
-HOUR_MS = 3_600_000
 
 ENDED_SESSION: Final = "ended session"
 """No caller has this scope: theirs end in the path of what they called."""

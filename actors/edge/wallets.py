@@ -26,7 +26,7 @@ from actors.node import Node
 from engine.errors import AlreadyDrawn, Duplicate, EngineBusy, InvalidDescriptor
 from engine.payment.model import Terms
 from engine.payment.money_terms import TO_DRAW, Derived
-from engine.policy.retention import DAY_MS
+from engine.policy.periods import DAY_MS
 from engine.store.key_writes import WalletKeyRow
 from engine.store.port import StoreReader
 from engine.store.wallet_rows import present_wallet

@@ -17,7 +17,7 @@ from actors.money.steps import Ask, Commit, Steps
 from engine.chain.broadcast import Verdict
 from engine.errors import CannotSpend, EngineError, SigningError, WalletLocked
 from engine.payment.model import Payment
-from engine.policy.retention import DAY_MS
+from engine.policy.periods import DAY_MS
 from engine.store.records import DamagedRow
 from engine.store.writes import MoveOutgoing, NewOutgoing, QueueForward, Row
 from engine.wallet.bump import plan_bump

@@ -28,7 +28,7 @@ from engine.bitcoin.address import parse_address
 from engine.errors import EngineError, SigningError, StoreDamaged
 from engine.payment.coins import coins_of
 from engine.payment.model import Status
-from engine.policy.retention import DAY_MS
+from engine.policy.periods import DAY_MS
 from engine.store.outgoing_port import Paused, Queued
 from engine.store.records import DamagedRow
 from engine.store.writes import (

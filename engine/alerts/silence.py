@@ -10,9 +10,9 @@ case in 22,000).
 from collections.abc import Mapping
 from typing import Final
 
-__all__ = ["DAYS", "HOUR_MS", "MIN_DAYS", "missing", "usual"]
+from engine.policy.periods import HOUR_MS
 
-HOUR_MS: Final = 3_600_000
+__all__ = ["DAYS", "MIN_DAYS", "missing", "usual"]
 
 DAYS: Final = 7
 """So many days before are looked at: as many weekends as there are in a week."""

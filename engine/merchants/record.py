@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from engine.merchants.profile import Profile
 from engine.merchants.token_rules import SEALED_AS, SealedRules, TokenRules
+from engine.policy.defaults import CLAIMS_PER_PAYMENT, CLAIMS_TOTAL_S
 
 __all__ = [
     "OLD",
@@ -66,8 +67,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     calls_per_s: int | None = None  # merchant_calls_per_s; None: its share
-    claims: int = 16  # claims_per_payment
-    claims_total_s: int = 7_200  # claims_total_s
+    claims: int = CLAIMS_PER_PAYMENT  # claims_per_payment
+    claims_total_s: int = CLAIMS_TOTAL_S  # claims_total_s
     channels: int = 20  # channels_per_merchant
     mails_per_hour: int = 1_000  # mails_per_hour
     refunds_per_payment: int = 20  # refunds_per_payment

@@ -13,6 +13,7 @@ from engine.lightning.agreed import Invoice
 from engine.payment.changed import Amend
 from engine.payment.forwarding import ForwardPart
 from engine.payment.model import GivenBack, SavedToken
+from engine.policy.defaults import CLAIM_WINDOW_S, CLAIMS_PER_PAYMENT, CLAIMS_TOTAL_S
 
 __all__ = [
     "AgreeRest",
@@ -39,10 +40,10 @@ class ProviderClaim(msgspec.Struct, frozen=True):
     provider: str
     txid: str | None
     amount_sat: int | None
-    window_s: int = 600  # without proof on the chain within this time: withdrawn
+    window_s: int = CLAIM_WINDOW_S  # without proof on the chain by then: withdrawn
     replaceable: bool = False
-    most: int = 16  # claims of one payment in all its life
-    total_s: int = 7_200  # for which unproven ones may hold a payment open, in all
+    most: int = CLAIMS_PER_PAYMENT  # claims of one payment in all its life
+    total_s: int = CLAIMS_TOTAL_S  # unproven ones may hold a payment open, in all
 
 
 class Reviewed(msgspec.Struct, frozen=True):

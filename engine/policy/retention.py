@@ -10,11 +10,11 @@ from typing import TypeVar
 
 import msgspec
 
-__all__ = ["DAY_MS", "Retention", "believed_now", "pages_to_free", "portions"]
+from engine.policy.periods import DAY_MS
+
+__all__ = ["Retention", "believed_now", "pages_to_free", "portions"]
 
 T = TypeVar("T")
-
-DAY_MS = 86_400_000
 
 SPARE_PAGES = 2_048
 """Free pages that are left alone (8 MB): the next payments want them again."""

@@ -210,7 +210,7 @@ def start_logging(level: str, form: str = "kv") -> Log:
     _started.append((log, sys.stderr))
     sys.stderr = _Stderr()
     hub: Any = Hub
-    hub.print_exception = _log_crash
+    hub.print_exception = _log_hub_crash
     log.stream.start()
     atexit.register(stop_logging)
     return log
@@ -226,7 +226,7 @@ def stop_logging() -> None:
         sys.stderr = stderr if is_read else None
 
 
-def _log_crash(
+def _log_hub_crash(
     _hub: object,
     context: object,
     kind: type[BaseException],

@@ -18,6 +18,7 @@ from engine.gateway import Gateway
 from engine.merchants.roles import Role, scopes_of_role
 from engine.merchants.scopes import Scope, default_scopes, scopes_of
 from engine.payment.events import iso
+from engine.policy.defaults import MAX_KEYS
 from engine.store.records import KeyRecord
 from engine.store.writes import KeyRow
 from transport.http.auth import Auth, hash_key, new_key
@@ -83,7 +84,7 @@ class KeyPage(msgspec.Struct, frozen=True, kw_only=True):
     data: list[KeyView]
 
 
-def routes(app: Api, gateway: Gateway, auth: Auth, max_keys: int = 1_000) -> None:
+def routes(app: Api, gateway: Gateway, auth: Auth, max_keys: int = MAX_KEYS) -> None:
     """Put the key routes into `app`. `max_keys`: active ones."""
     app.add_all(_Keys(gateway, auth, max_keys))
 

@@ -23,6 +23,7 @@ from engine.merchants.record import Merchant
 from engine.merchants.web_places import is_allowed_return
 from engine.payment.model import Payment, Status, Terms
 from engine.payment.order import OrderStatus, order_of
+from engine.policy.periods import DAY_MS
 from engine.secrets.vault import Vault
 from transport.control.new_payment import terms_of, without_old_outputs
 from transport.control.one_at_a_time import OneAtATime
@@ -41,7 +42,7 @@ REPLACES: Final = "replaces"
 MAX_CHAIN: Final = 5
 """Successors of one payment, one after the other: then the shop is to be asked."""
 
-OFFERED_MS: Final = 86_400_000
+OFFERED_MS: Final = DAY_MS
 """So long after its expiry a payment can have a successor: a day. Then a shop has
 forgotten the order, and a visitor who finds an old link should not pay for it."""
 

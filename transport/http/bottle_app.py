@@ -16,6 +16,7 @@ import msgspec
 
 from engine.codes import Code
 from engine.merchants.gateway_mapping import GatewayMapping
+from engine.policy.defaults import MAX_MERCHANTS, MONITOR_S
 from engine.ports import ChannelSender
 from engine.wallet.forward_policy import ForwardPolicy
 from transport.http.auth import SCOPE
@@ -59,7 +60,7 @@ class ApiSettings:
     public_url: str = ""
     """Where clients reach the node, without a slash at its end, if it knows."""
 
-    monitor_s: int = 7 * 86_400
+    monitor_s: int = MONITOR_S
     """Late payments are looked for this long after a payment's expiry."""
 
     poll_intervals_s: Mapping[str, int] = field(default_factory=dict)
@@ -82,7 +83,7 @@ class ApiSettings:
 
     allow_private_webhooks: bool = False
     allow_webhook_ports: frozenset[int] = frozenset()
-    max_merchants: int = 10_000
+    max_merchants: int = MAX_MERCHANTS
 
     forwarding: ForwardPolicy = field(default_factory=ForwardPolicy)
     """By which rules money is sent on."""
@@ -230,7 +231,7 @@ class Api(bottle.Bottle):  # type: ignore[misc]  # the package has no types
         else:
             detail = CRASHED
             if error.exception is not None:
-                _log_crash(error.exception)
+                _log_route_crash(error.exception)
         response.content_type = MEDIA_TYPE
         return Problem(code, detail).body(environ())
 
@@ -250,7 +251,7 @@ class _Problems:
             except Exception as error:  # noqa: BLE001  # a border: whatever happens is an answer
                 problem = problem_of(error)
                 if problem.status == 500:
-                    _log_crash(error)
+                    _log_route_crash(error)
                 return _as_answer(problem, environ())
 
         return guarded
@@ -310,7 +311,7 @@ def _allowed(methods: str) -> str:
     return ", ".join(sorted(found | {"OPTIONS"}))
 
 
-def _log_crash(error: BaseException) -> None:
+def _log_route_crash(error: BaseException) -> None:
     log_crash(
         error,
         method=bottle.request.method,

@@ -27,6 +27,7 @@ from engine.gateway import Gateway
 from engine.merchants.gateway_mapping import GatewayMapping
 from engine.merchants.record import OLD
 from engine.payment.model import EXTERNAL, Payment, Terms, external_key
+from engine.policy.defaults import MONITOR_S
 from engine.secrets.vault import Vault
 from engine.store.writes import Conflict, InboundRow
 from transport.http.new_ids import new_payment_id
@@ -73,7 +74,7 @@ class Gateways:
         mappings: Mapping[str, GatewayMapping],
         *,
         network: str,
-        monitor_s: int = 7 * 86_400,
+        monitor_s: int = MONITOR_S,
     ) -> None:
         """`monitor_s`: so long after its expiry a payment is still waited for."""
         self._gateway = gateway

@@ -16,6 +16,7 @@ from engine.codes import Code
 from engine.config import Config
 from engine.merchants.scopes import Scope
 from engine.payment.events import iso
+from engine.policy.periods import DAY_MS
 from transport.http.auth import Auth
 from transport.http.bottle_app import Api, answer, environ
 from transport.http.openapi import Operation
@@ -35,7 +36,7 @@ from transport.outbound.lookups import Lookups
 __all__ = ["reader_of", "routes", "taker"]
 
 
-OLDEST_MS = 86_400_000
+OLDEST_MS = DAY_MS
 """So long an entry may wait and its signature's time be held against when Redis got it.
 A signed notification that somebody puts in again is a repetition for the journal."""
 

@@ -33,6 +33,7 @@ from engine.gateway import Gateway
 from engine.merchants.record import Provider
 from engine.payment.model import Payment
 from engine.payment.observations import ProviderClaim
+from engine.policy.defaults import CLAIM_WINDOW_S
 from engine.secrets.vault import Vault
 from engine.store.writes import InboundRow
 from transport.http.bottle_app import Api, answer, environ
@@ -71,7 +72,7 @@ def routes(
     secret: str | None,
     vault: Vault,
     *,
-    claim_window_s: int = 600,
+    claim_window_s: int = CLAIM_WINDOW_S,
     limits: CallLimits | None = None,
     unsigned: Unsigned | None = None,
 ) -> None:

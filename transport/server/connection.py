@@ -326,7 +326,7 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the package has no typ
         if isinstance(error, BodyError):
             refusal = problem(error.code, str(error))
         else:
-            self._log_crash(error)
+            self._log_request_crash(error)
             refusal = problem(
                 Code.INTERNAL_ERROR, "Something went wrong here; it has been logged."
             )
@@ -336,7 +336,7 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the package has no typ
         with contextlib.suppress(ClientGone):
             Response(self, self.head).run(refusing(refusal), self.environ)
 
-    def _log_crash(self, error: BaseException) -> None:
+    def _log_request_crash(self, error: BaseException) -> None:
         path = self.path.partition("?")[0] if self.path else ""
         log_crash(error, method=self.command, path=path, request_id=self.request_id)
 
@@ -374,7 +374,7 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the package has no typ
         try:
             endpoint(websocket)
         except Exception as error:  # noqa: BLE001 - the border of a connection
-            self._log_crash(error)
+            self._log_request_crash(error)
             websocket.close(1011, "internal error")
         except BaseException:
             websocket.abort()  # killed: there is no time for manners

@@ -20,7 +20,8 @@ from actors.published import JournalReport, Published
 from engine.payment.events import CommittedEvent, opening
 from engine.payment.history import Fact, sums_of
 from engine.payment.model import Payment
-from engine.policy.retention import DAY_MS, Retention
+from engine.policy.periods import DAY_MS
+from engine.policy.retention import Retention
 from engine.runtime.actor import Actor
 from engine.runtime.ref import Ref, Scope
 from engine.runtime.simulation import SimulatedClock, SimulatedDispatcher

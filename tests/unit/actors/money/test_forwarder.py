@@ -11,7 +11,7 @@ from actors.money.steps import Tell, Want
 from actors.node import Node
 from engine.bitcoin.signed_tx import TxIn, decode_tx, make_tx
 from engine.chain.feed import TxOut
-from engine.policy.retention import DAY_MS
+from engine.policy.periods import DAY_MS
 from engine.store.writes import Write
 from engine.wallet.fees import FeeRules
 from engine.wallet.forward_policy import ForwardPolicy

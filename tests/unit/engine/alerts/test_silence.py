@@ -2,7 +2,8 @@
 
 import pytest
 
-from engine.alerts.silence import DAYS, HOUR_MS, MIN_DAYS, missing, usual
+from engine.alerts.silence import DAYS, MIN_DAYS, missing, usual
+from engine.policy.periods import HOUR_MS
 
 NOW_HOUR = 24 * 1000 + 15
 NOON = [NOW_HOUR - 24 * day for day in range(1, 30)]

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.policy.periods import DAY_MS
 from engine.policy.retention import (
-    DAY_MS,
     SPARE_PAGES,
     Retention,
     pages_to_free,

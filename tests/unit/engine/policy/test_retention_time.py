@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.policy.retention import CATCH_UP, DAY_MS, believed_now
+from engine.policy.periods import DAY_MS
+from engine.policy.retention import CATCH_UP, believed_now
 
 HOUR_MS = 3_600_000
 YEAR_MS = 365 * DAY_MS
