@@ -23,7 +23,7 @@ class Order:
     def __init__(self, shop: "CoreShop", **fields: Any) -> None:
         self.shop = shop
         self.script = b"\x00\x14" + next(_numbers).to_bytes(20, "big")
-        self.address = script_to_address(self.script, "regtest")
+        self.address = script_to_address(self.script, shop.network)
         fields = {"amount_sat": AMOUNT_SAT, "address": self.address, **fields}
         self.id: str = shop.paybell.create(**fields)["id"]
 
@@ -39,9 +39,13 @@ class Order:
 
     def paid(self) -> bytes:
         """A transaction that pays it is in the node's mempool."""
-        raw = payment_tx([(self.script, AMOUNT_SAT)])
+        raw = self.payment()
         self.shop.node.add(raw)
         return raw
+
+    def payment(self) -> bytes:
+        """A transaction that pays it, and is nowhere yet."""
+        return payment_tx([(self.script, AMOUNT_SAT)])
 
     def wait_until_expired(self) -> None:
         """Looked at now and again, as it is by itself after some seconds only."""
@@ -62,9 +66,12 @@ class Order:
 
 
 class CoreShop:
-    def __init__(self, node: CoreDouble, paybell: Paybell) -> None:
+    def __init__(
+        self, node: CoreDouble, paybell: Paybell, network: str = "regtest"
+    ) -> None:
         self.node = node
         self.paybell = paybell
+        self.network = network  # of the addresses
 
     def order(self, **fields: Any) -> Order:
         return Order(self, **fields)

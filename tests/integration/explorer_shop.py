@@ -94,11 +94,14 @@ class Shop:
 
 @contextmanager
 def explorer_shop(
-    folder: Path, *doubles: EsploraDouble, more: Sequence[str] = ()
+    folder: Path,
+    *doubles: EsploraDouble,
+    more: Sequence[str] = (),
+    in_place_of_run: Sequence[str] = (),
 ) -> Iterator[Shop]:
     """The sources in this order of preference, each of an operator of its own."""
     settings = ["--esplora-per-minute", "60000", "--poll-by-hand-s", "0", *more]
     for number, double in enumerate(doubles, 1):
         settings += ["--source", f"esplora={double.url}?name=operator-{number}"]
-    with serving(folder, *settings) as node:
+    with serving(folder, *settings, in_place_of_run=in_place_of_run) as node:
         yield Shop(node, doubles)

@@ -1,5 +1,6 @@
 """A whole node and explorers that are wrong once, re-index, lag, or cannot read one."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,10 +10,23 @@ from tests.integration.explorer_shop import Shop, explorer_shop
 from tests.tools import fake_upstream as fake
 from tests.tools.esplora_chain import FakeChain
 from tests.tools.esplora_double import EsploraDouble, Server
+from tests.tools.paybell import ROOT
 from tests.tools.wait import wait_until
 
 LONG_ENOUGH_S = 3.0
 """For the deadline of a second, and for a receipt to be looked for twice."""
+
+IMPATIENT = """
+import sys
+sys.path.insert(0, sys.argv.pop(1))
+import run
+from actors.watching import unknowns
+from transport.chain import esplora_history
+unknowns.LONG_WAIT_S = esplora_history.TOO_LONG_S = 2.0
+run.main()
+"""
+"""A node that tells a person after two seconds, not after ten minutes, and tries as
+soon again to read an address whole."""
 
 
 @pytest.fixture
@@ -73,6 +87,67 @@ def test_one_wrong_answer_confirms_nothing(shop: Shop, double: EsploraDouble) ->
     for one in (order, told_wrongly):
         assert shop.node.payment(one.id)["confirmations"] == 6
         assert set(shop.told(one)) <= {"created", "detected", "confirming", "confirmed"}
+
+
+def test_a_depth_that_was_told_too_great_is_reversed_and_the_true_one_confirms(
+    shop: Shop, double: EsploraDouble
+) -> None:
+    """Answers that fit each other: nobody can tell them from the truth, until it comes.
+
+    Seen: the height that was told first of a block was the only one that was believed,
+    and what was confirmed by it stayed so.
+    """
+    chain = double.chain
+    order = shop.order()
+    chain.mine(4)
+    chain.pay(order.script, 40_000).lie = {"block_height": 501}
+    chain.mine(3)
+    block = chain.best[504]
+    double.lies["/block-height/501"] = fake.text(block.hash)
+    shop.wait_for(order, "confirmed")
+
+    block.txs[1].lie = {}
+    double.lies.clear()
+    shop.wait_for(order, "confirming")
+    shop.look(order)
+    assert shop.node.payment(order.id)["confirmations"] == 3
+    assert shop.told(order)[-1] == "reversed"
+    chain.mine(3)
+    shop.wait_for(order, "confirmed")
+    told = [name for name in shop.told(order) if name != "confirming"]
+    assert told == ["created", "detected", "confirmed", "reversed", "confirmed"]
+    assert shop.sources()[0]["errors"] == 0
+
+
+def test_a_tip_that_was_told_too_high_confirms_early_and_takes_nothing_away_later(
+    shop: Shop, double: EsploraDouble
+) -> None:
+    """Four blocks that nobody else has: whoever is lower from then on is behind, and
+    counts no depth anew, until the true chain is as high."""
+    chain = double.chain
+    order = shop.order()
+    chain.pay(order.script, 40_000)
+    chain.mine(3)
+    shop.wait_for(order, "confirming")
+    chain.mine(4)
+    shop.wait_for(order, "confirmed")
+    told = shop.told(order)
+    chain.undo(4)
+    shop.look(order, times=6)
+    assert shop.told(order) == told
+    (source,) = shop.sources()
+    assert source["standing"] == "behind"
+    assert "block 506 was seen" in source["reason"]
+    later = shop.order(confirmations=1)
+    chain.pay(later.script, 40_000)
+    chain.mine()  # below the tip that was believed when the order was made
+    shop.look(later, times=6)
+    assert "confirmed" not in shop.told(later)
+    chain.mine(4)
+    shop.wait_for(later, "confirmed")
+    shop.look(order)
+    assert shop.told(order) == told
+    assert shop.node.payment(order.id)["status"] == "confirmed"
 
 
 @pytest.mark.parametrize(
@@ -186,3 +261,40 @@ def test_an_address_that_the_only_source_cannot_read_is_told_of(
         assert "refuses to list" not in str(shown), "a source's words are for keys"
     page = shop.node.get(f"/pay/{order.id}.json").json()["source"]
     assert (page["live"], page["own"]) == (False, True)
+
+
+def test_that_an_address_cannot_be_read_for_long_is_an_alert_and_nothing_expires(
+    tmp_path: Path, double: EsploraDouble
+) -> None:
+    chain = double.chain
+    impatient = [sys.executable, "-c", IMPATIENT, str(ROOT)]
+    with explorer_shop(tmp_path, double, in_place_of_run=impatient) as shop:
+        order, usual = shop.order(expires_in_s=1), shop.order()
+        for _ in range(30):
+            chain.pay(order.script, 1)
+        chain.mine()
+        double.too_many = 20
+
+        def alerts() -> list[str]:
+            standing = shop.node.get("/v1/alerts").json()["data"]
+            return [a["kind"] for a in standing if a["subject"] == order.id]
+
+        def is_told() -> bool:
+            shop.look(order, times=1)
+            return "address.unreadable" in alerts()
+
+        wait_until(is_told, 20, lambda: f"the alert; there are {alerts()}")
+        shop.look_for(LONG_ENOUGH_S, order, usual)
+        assert "expired" not in shop.told(order)
+        standing = shop.node.get("/v1/alerts").json()["data"]
+        assert {alert["subject"] for alert in standing} == {order.id}
+        (alert,) = (a for a in standing if a["kind"] == "address.unreadable")
+        assert "refuses to list" in alert["detail"]
+        assert f"kind=address.unreadable subject={order.id}" in shop.node.err
+
+        double.too_many = None
+        chain.pay(order.script, 40_000)
+        chain.mine(6)
+        shop.wait_for(order, "confirmed")
+        wait_until(lambda: not alerts(), 20, lambda: f"an end of {alerts()}")
+        assert "expired" not in shop.told(order)

@@ -202,9 +202,15 @@ def serving(
     *arguments: str | Path,
     env: Mapping[str, str | None] | None = None,
     db: str = "node.db",
+    in_place_of_run: Sequence[str] = (),
 ) -> Iterator[Paybell]:
     """`run.py serve` on a free port with the dev chain, ready. Killed at the end."""
-    node = Paybell(folder, ["serve", "--port", "0", "--db", db, *arguments], env or {})
+    node = Paybell(
+        folder,
+        ["serve", "--port", "0", "--db", db, *arguments],
+        env or {},
+        in_place_of_run=in_place_of_run,
+    )
     try:
         node.wait_ready()
         yield node

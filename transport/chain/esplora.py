@@ -220,16 +220,18 @@ class Esplora:
             known = self._stands.get(block_hash)
             if known == height:
                 continue
-            if known is None and asked >= MAX_BLOCKS:
+            # Of two heights the higher is believed, which is less depth.
+            may_stand = known is None or height > known
+            if may_stand and asked >= MAX_BLOCKS:
                 wrong[block_hash] = (
                     "pays an address in more blocks than were looked for"
                 )
-            elif known is not None or not self._look_for(block_hash, height):
+            elif not may_stand or not self._look_for(block_hash, height):
                 wrong[block_hash] = (
                     f"names a block of height {height:,} for a transaction, and does"
                     " not have it there"
                 )
-            asked += known is None
+            asked += may_stand
         return {block: f"{self.name}: {why}" for block, why in wrong.items()}
 
     def _look_for(self, block_hash: str, height: int) -> bool:
