@@ -22,7 +22,7 @@ from tests.tools.node import RunningNode, running_node
 from tests.tools.wait import PATIENCE
 from transport.server.limits import CallLimits
 
-__all__ = ["PAYABLE", "STRIPE", "Calls", "node_with_gateways"]
+__all__ = ["IN_ANY_ORDER", "PAYABLE", "STRIPE", "Calls", "node_with_gateways"]
 
 ANSWER_S = 30 * PATIENCE
 SECRETS = {"salon": "the-salons-secret", "cafe": "the-cafes-secret"}
@@ -80,6 +80,17 @@ STRIPE: dict[str, Any] = {
         "signed": "{timestamp}.{body}",
     },
 }
+
+#: Words of PAYABLE about one invoice as they come, how it stands then, and its story.
+IN_ANY_ORDER: list[tuple[list[str], str | None, list[str]]] = [
+    (["PENDING", "SUCCESS"], "confirmed", ["created", "detected", "confirmed"]),
+    (["SUCCESS", "PENDING"], "confirmed", ["created", "confirmed"]),
+    (["SUCCESS", "FAILURE"], "confirmed", ["created", "confirmed"]),
+    (["FAILURE", "SUCCESS"], "confirmed", ["created", "failed", "confirmed"]),
+    (["FAILURE"], "failed", ["created", "failed"]),
+    (["SUCCESS", "REFUNDED"], "failed", ["created", "confirmed", "reversed"]),
+    (["HOLD"], None, []),
+]
 
 
 def mapping(table: dict[str, Any], **changed: Any) -> GatewayMapping:

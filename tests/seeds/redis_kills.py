@@ -44,15 +44,20 @@ answer = '{{"Status":200}}'
 creates_per_minute = 1000000
 currency = "LKR"
 fields = {{ invoice = "invoiceNo", status = "statusMessage", amount = "payableAmount" }}
-words = {{ SUCCESS = ["SUCCESS"], FAILED = ["FAILURE"], PENDING = ["PENDING"] }}
 signature = {{ header = "X-Signature", algorithm = "sha256" }}
+
+[gateways.payable.words]
+SUCCESS = ["SUCCESS"]
+FAILED = ["FAILURE"]
+PENDING = ["PENDING"]
+REVERSED = ["REFUNDED"]
 
 [gateways.backend]
 merchants = ["salon"]
 amount_is_not_told = true
 currency = "LKR"
 fields = {{ invoice = "invoiceId", status = "paymentData.status" }}
-words = {{ SUCCESS = ["SUCCESS"] }}
+words = {{ SUCCESS = ["SUCCESS"], FAILED = ["FAILED"], PENDING = ["PENDING"] }}
 signature = {{ header = "X-Signature", algorithm = "sha256" }}
 """
 

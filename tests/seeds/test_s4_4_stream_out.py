@@ -230,3 +230,42 @@ def test_s4_4_a_full_redis_is_asked_less_and_less_and_is_an_alert(
     world.wait_s(60)
     assert world.told() == world.journal()
     assert world.alerts() == {}
+
+
+def test_s4_4_a_stream_is_trimmed_by_maxlen_and_nothing_is_told_again(
+    redis: RedisServer, tmp_path: Path
+) -> None:
+    """`MAXLEN ~`: at least so many of the newest stay. What Redis has let go was told;
+    it is not taken for lost, by a node that begins anew neither. Who reads on from its
+    last id has had all."""
+    maxlen, all_told = 1_000, 1_300
+    world = StreamStage(tmp_path, redis)
+    world.channel(maxlen=maxlen)
+    read: list[str] = []
+    last = "-"
+
+    def read_on() -> None:
+        nonlocal last
+        for name, fields in entries(redis, STREAM, last):
+            last = f"({name}"
+            read.append(fields["id"])
+
+    for number in range(all_told):
+        world.pay(f"p{number}")
+        if number % 100 == 0:
+            read_on()
+    length = redis.call("XLEN", STREAM)
+    assert maxlen <= length < all_told
+    journal = world.journal()
+    assert world.told() == journal[-length:]
+    world.stop()
+    again = StreamStage(tmp_path, redis, world.stage.journal)
+    again.pay("p0", 3)
+    read_on()
+    journal = again.journal()
+    assert again.told() == journal[-redis.call("XLEN", STREAM) :]
+    assert read == journal
+    assert again.states() == {"delivered": len(journal)}
+    assert not again.stage.node.counters["redis.lost"]
+    again.stop()
+    world.stage.close()
