@@ -9,54 +9,24 @@ came. Whether that is right is judged by `world.py`, which knows the truth.
 import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
-from wsgiref.util import setup_testing_defaults
 
-from tests.epochs.socket import Socket
+import msgspec
 
-__all__ = ["AddressReader", "FalseResume", "JournalReader", "Node"]
+from tests.epochs.edge import Node
 
-KEY = {"HTTP_AUTHORIZATION": "Bearer pbk_of_the_shop"}
+__all__ = ["BY_ADDRESS", "BY_ID", "AddressReader", "FalseResume", "JournalReader"]
+
+BY_ADDRESS = ("websocket", "sse", "poll_balance")
+BY_ID = ("subscribe", "sse_payment", "poll_payment")
 
 
 class FalseResume(AssertionError):
     """The node went on for a reader who has read something else, or told nothing."""
 
 
-class Node:
-    """The edge of one life of the node, as a client reaches it."""
-
-    def __init__(self, app: Any, routes: Any, run: Callable[[], None]) -> None:
-        self._app = app
-        self._routes = routes
-        self.run = run  # until nobody has anything to do
-        self._calls = 0
-
-    def get(self, path: str, query: str, **headers: str) -> tuple[int, Iterable[bytes]]:
-        """The status, and the body in pieces."""
-        self._calls += 1
-        environ = {"PATH_INFO": path, "QUERY_STRING": query, **KEY, **headers}
-        setup_testing_defaults(environ)
-        environ["REMOTE_ADDR"] = f"10.{self._calls >> 8}.{self._calls & 255}.1"
-        status: list[str] = []
-
-        def start_response(line: str, *_headers: object) -> None:
-            status.append(line)
-
-        body = self._app(environ, start_response)
-        return int(status[0][:3]), body
-
-    def socket(self, path: str, query: str = "") -> Socket | None:
-        """None: refused."""
-        endpoint = self._routes({"PATH_INFO": path, "QUERY_STRING": query, **KEY})
-        if not callable(endpoint):
-            return None
-        socket = Socket()
-        endpoint(socket)
-        return socket
-
-
 class AddressReader:
-    """Follows the payment at an address, over `over`: websocket, subscribe or sse."""
+    """Follows the payment at an address over `over`: of `BY_ADDRESS`, or of `BY_ID` the
+    one that was there when it began."""
 
     def __init__(self, over: str, address: str, secret: Callable[[str], str]) -> None:
         self.over = over
@@ -73,6 +43,10 @@ class AddressReader:
     @property
     def seq(self) -> int:
         return len(self.story or ())
+
+    @property
+    def is_by_id(self) -> bool:
+        return self.over in BY_ID
 
     def visit(self, node: Node, truth: Callable[[str], list[bytes]]) -> None:
         """Connect, hear all that there is, and be cut off."""
@@ -152,12 +126,50 @@ class AddressReader:
         socket.hang_up()
 
     def _over_sse(self, node: Node) -> Iterator[tuple[Any, bytes, str | None]]:
+        return self._stream(node, f"balance/{self.address}", "")
+
+    def _over_sse_payment(self, node: Node) -> Iterator[tuple[Any, bytes, str | None]]:
+        if self.payment_id is None:
+            return iter(())
+        token = f"token={self._secret(self.payment_id)}"
+        return self._stream(node, f"payment/{self.payment_id}", token)
+
+    def _stream(
+        self, node: Node, path: str, query: str
+    ) -> Iterator[tuple[Any, bytes, str | None]]:
         headers = {}
         if self._position is not None:
             headers["HTTP_LAST_EVENT_ID"] = self._position
-        status, body = node.get(f"/events/balance/{self.address}", "", **headers)
+        status, body = node.get(f"/events/{path}", query, **headers)
         if status == 200:
             yield from _sse(body, node)
+
+    def _over_poll_balance(self, node: Node) -> Iterator[tuple[Any, bytes, None]]:
+        return self._poll(node, f"balance/{self.address}", "")
+
+    def _over_poll_payment(self, node: Node) -> Iterator[tuple[Any, bytes, None]]:
+        if self.payment_id is None:
+            return iter(())
+        token = f"token={self._secret(self.payment_id)}"
+        return self._poll(node, f"payment/{self.payment_id}", token)
+
+    def _poll(
+        self, node: Node, path: str, query: str
+    ) -> Iterator[tuple[Any, bytes, None]]:
+        since = "" if self._position is None else f"since={self._position}"
+        query = "&".join(filter(None, (query, since)))
+        answer = node.ask("GET", f"/poll/{path}", query)
+        assert answer is not None, "a question without an answer"
+        status, body = answer
+        # None at this address, or (403: by its id) lost in the restore.
+        assert status in (200, 403 if self.is_by_id else 404), body
+        if status == 200:
+            for raw in msgspec.json.decode(body, type=_Polled).messages:
+                yield json.loads(bytes(raw)), bytes(raw), None
+
+
+class _Polled(msgspec.Struct):
+    messages: list[msgspec.Raw]
 
 
 class JournalReader:

@@ -1,7 +1,6 @@
 """A WebSocket without a network: what the node says is kept until it is read."""
 
-import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 __all__ = ["Socket"]
@@ -45,13 +44,17 @@ class Socket:
 
     def texts(self) -> list[bytes]:
         """All that came, each the text of one frame (RFC 6455, 5.2)."""
-        frames, self._frames = self._frames, []
-        return [_text(frame) for frame in frames]
+        told, self._frames = b"".join(self._frames), []
+        return [*_texts(told)]
 
 
-def _text(frame: bytes) -> bytes:
-    assert frame[0] == 0x81, "one whole text message"
-    short = frame[1]
-    if short < 126:
-        return frame[2:]
-    return frame[4:] if short == 126 else frame[2 + struct.calcsize("!Q") :]
+def _texts(told: bytes) -> Iterator[bytes]:
+    while told:
+        assert told[0] == 0x81, "one whole text message"
+        head, size = 2, told[1]
+        if size == 126:
+            head, size = 4, int.from_bytes(told[2:4])
+        elif size == 127:
+            head, size = 10, int.from_bytes(told[2:10])
+        yield told[head : head + size]
+        told = told[head + size :]

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from tests.epochs.world import run
+from tests.epochs.world import FOLLOWED_OVER, run
 
 WORLDS = 120
 PARTS = 4
@@ -21,9 +21,7 @@ def test_over_restores_no_reader_of_any_transport_resumes_falsely(part: int) -> 
     for what in (
         "restores",
         "new databases",
-        "websocket",
-        "subscribe",
-        "sse",
+        *FOLLOWED_OVER,
         "poll",
         "stream",
         "cursors gone",

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from engine.store.epochs import Epochs, Position
-from tests.epochs.world import run
+from tests.epochs.world import FOLLOWED_OVER, run
 from transport.live.encoding import Frames
+from transport.live.followed_invoice import FollowedInvoice
 
 WORLDS = 60
 
@@ -45,6 +46,10 @@ def streams_without_an_epoch(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Frames, "__init__", wrong)
 
 
+def keeps_from_a_page_that_it_begins_anew(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(FollowedInvoice, "take_begins_anew", lambda _self: None)
+
+
 PLANTS: tuple[Callable[[pytest.MonkeyPatch], None], ...] = (
     believes_every_story,
     believes_a_number_alone_at_an_address,
@@ -52,6 +57,7 @@ PLANTS: tuple[Callable[[pytest.MonkeyPatch], None], ...] = (
     goes_on_from_what_is_not_shared,
     gives_out_the_first_epoch_for_ever,
     streams_without_an_epoch,
+    keeps_from_a_page_that_it_begins_anew,
 )
 
 
@@ -64,6 +70,15 @@ def test_a_wrong_rule_is_found(
         _run_all()
 
 
-def _run_all() -> None:
+@pytest.mark.parametrize("over", FOLLOWED_OVER)
+def test_readers_of_each_transport_find_it_without_the_others(
+    monkeypatch: pytest.MonkeyPatch, over: str
+) -> None:
+    believes_every_story(monkeypatch)
+    with pytest.raises(AssertionError):
+        _run_all(over)
+
+
+def _run_all(*over: str) -> None:
     for seed in range(WORLDS):
-        run(seed)
+        run(seed, *over)

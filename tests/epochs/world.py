@@ -17,29 +17,40 @@ from engine.merchants.scopes import Scope
 from engine.secrets.vault import Vault
 from engine.store.epochs import new_epoch
 from engine.store.sqlite.journal import Journal
-from tests.epochs.readers import AddressReader, JournalReader, Node
+from tests.epochs.edge import Node
+from tests.epochs.invoices import OVER, InvoiceReader, invoice_at
+from tests.epochs.readers import BY_ADDRESS, BY_ID, AddressReader, JournalReader
 from tests.simulation.store import in_memory
 from tests.tools.settled_epoch import settle_epoch
 from tests.unit.actor_stage import ActorStage
 from tests.unit.payment_cases import mined, view
 from transport.http.auth import Principal
 from transport.http.bottle_app import Api
-from transport.live import journal_stream, sse
+from transport.http.site_tokens import SiteTokens
+from transport.live import journal_stream, polling, sse
 from transport.live.audience import Audience
+from transport.live.doors import Doors
 from transport.live.encoding import Frames
 from transport.live.routes import LiveRoutes
+from transport.live.socketio.composition import socketio_engine
+from transport.live.socketio.mount import Mount
 
-__all__ = ["World", "run"]
+__all__ = ["FOLLOWED_OVER", "World", "run"]
 
 STEPS = 30
 ADDRESSES = ("bcrt1qa", "bcrt1qb", "bcrt1qc")
+FOLLOWED_OVER = (*BY_ADDRESS, *BY_ID, *OVER)
+FOLLOWERS = 12  # readers of payments in one world, drawn from these
 VAULT = Vault(b"k" * 32)
 NOBODY = Path("/nonexistent")
 
+Reader = AddressReader | InvoiceReader | JournalReader
 
-def run(seed: int) -> Counter[str]:
-    """One world; what happened in it. Raises `FalseResume`."""
-    world = World(seed)
+
+def run(seed: int, *over: str) -> Counter[str]:
+    """One world; what happened in it. `over`: how payments are followed there, if not
+    in any way. Raises `FalseResume`."""
+    world = World(seed, over or FOLLOWED_OVER)
     try:
         for _ in range(STEPS):
             world.step()
@@ -52,18 +63,17 @@ def run(seed: int) -> Counter[str]:
 class World:
     """See the module docstring."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, over: tuple[str, ...]) -> None:
         self.happened: Counter[str] = Counter()
         self._random = Random(seed)
         self._names = 0
         self._lives = 0
-        self._last_life: dict[AddressReader | JournalReader, int] = {}  # of each reader
+        self._last_life: dict[Reader, int] = {}  # of each reader
         self._backups: list[bytes] = []
-        secret = VAULT.client_secret
-        self._at_address = [
-            AddressReader(over, address, secret)
-            for over in ("websocket", "subscribe", "sse")
-            for address in ADDRESSES
+        kinds = [(each, at) for each in over for at in ADDRESSES]
+        self._followers = [
+            self._follower(each, address)
+            for each, address in self._random.choices(kinds, k=FOLLOWERS)
         ]
         self._of_all = [JournalReader(over) for over in ("poll", "stream", "poll")]
         for reader in self._readers:
@@ -91,8 +101,14 @@ class World:
             self._let_visit(reader)
 
     @property
-    def _readers(self) -> list[AddressReader | JournalReader]:
-        return [*self._at_address, *self._of_all]
+    def _readers(self) -> list[Reader]:
+        return [*self._followers, *self._of_all]
+
+    def _follower(self, over: str, address: str) -> AddressReader | InvoiceReader:
+        if over in OVER:
+            seed = self._random.randrange(1 << 30)
+            return InvoiceReader(over, address, Random(seed))
+        return AddressReader(over, address, VAULT.client_secret)
 
     # -- what happens ----------------------------------------------------------------
 
@@ -116,7 +132,20 @@ class World:
         )
         audience = Audience(frames, VAULT, lambda _environ: everything)
         sse.routes(app, gateway, audience, keep_alive_s=0)
-        live = LiveRoutes(gateway, VAULT, frames, require=lambda _environ: everything)
+        polling.routes(app, gateway, audience, VAULT)
+        # "default" is the merchant of seeds.salon: an invoice's number is enough.
+        tokens = SiteTokens(gateway, VAULT)
+        live = LiveRoutes(
+            gateway,
+            VAULT,
+            frames,
+            require=lambda _environ: everything,
+            doors=Doors(tokens, "default"),
+        )
+        engine = socketio_engine(gateway, tokens, frames, live, salon="default")
+        mount = Mount(lambda: True, lambda: engine)
+        mount.add_to(app)
+        live.also_ask(mount.route)
         self._node = Node(app, live, stage.run)
 
     def _order(self) -> None:
@@ -124,7 +153,10 @@ class World:
         free = [a for a in ADDRESSES if self.stage.store.payment_at(a) is None]
         if free:
             self._names += 1
-            self.stage.create(f"pay_{self._names}", address=self._random.choice(free))
+            address = self._random.choice(free)
+            self.stage.create(
+                f"pay_{self._names}", address=address, external_id=invoice_at(address)
+            )
 
     def _move(self) -> None:
         payments = self.stage.store.watched()
@@ -133,7 +165,10 @@ class World:
             seq = self.stage.payment(name).seq
             # Two lives of a payment differ: other money comes in each.
             txid = f"{seq}.{self._random.randrange(1 << 30)}"
-            self.stage.observe(name, view(mined(txid, 1000, 1)))
+            height, sum_sat = self._random.choices(((1_000, 1), (998, 50_000)), (4, 1))[
+                0
+            ]
+            self.stage.observe(name, view(mined(txid, height, sum_sat)))
             self.stage.run()
 
     def _back_up(self) -> None:
@@ -157,11 +192,9 @@ class World:
         settle_epoch(journal, new_epoch())
         self._begin(journal)
         # A number alone cannot say that it is of another database.
-        for index, reader in enumerate(self._at_address):
+        for index, reader in enumerate(self._followers):
             if not reader.says_epoch:
-                self._at_address[index] = AddressReader(
-                    reader.over, reader.address, VAULT.client_secret
-                )
+                self._followers[index] = self._follower(reader.over, reader.address)
         self._of_all = [
             reader if reader.says_epoch else JournalReader(reader.over)
             for reader in self._of_all
@@ -170,7 +203,7 @@ class World:
     def _visit(self) -> None:
         self._let_visit(self._random.choice(self._readers))
 
-    def _let_visit(self, reader: AddressReader | JournalReader) -> None:
+    def _let_visit(self, reader: Reader) -> None:
         self.happened[reader.over] += 1
         anew, heard, says_epoch = reader.told_anew, reader.heard, reader.says_epoch
         self._visits(reader)
@@ -180,27 +213,39 @@ class World:
         if reader.heard > heard:
             self._last_life[reader] = self._lives
 
-    def _visits(self, reader: AddressReader | JournalReader) -> None:
+    def _visits(self, reader: Reader) -> None:
+        before = reader.told_anew
         if isinstance(reader, JournalReader):
-            before = reader.told_anew
             reader.visit(self._node, self._journal)
             self.happened["cursors gone"] += reader.told_anew - before
             return
-        if reader.over == "subscribe" and reader.payment_id is None:
-            payment = self.stage.store.payment_at(reader.address)
-            reader.payment_id = payment.id if payment else None
-        before = reader.told_anew
-        reader.visit(self._node, self._story)
+        found = self.stage.store.payment_at(reader.address)
+        present = found.id if found is not None else None
+        if isinstance(reader, InvoiceReader):
+            reader.visit(self._node, self._story, self._meanwhile)
+        else:
+            if reader.is_by_id and reader.payment_id is None:
+                reader.payment_id = present
+            reader.visit(self._node, self._story)
         self.happened["begun anew"] += reader.told_anew - before
         self.happened["resumes"] += reader.told_anew == before and reader.seq > 0
-        self._is_up_to_date(reader)
+        self._is_up_to_date(reader, present)
 
-    def _is_up_to_date(self, reader: AddressReader) -> None:
-        found = self.stage.store.payment_at(reader.address)
-        if reader.over == "subscribe":
+    def _meanwhile(self) -> None:
+        """What happens while somebody looks on."""
+        if self._random.random() < 0.4:
+            self._random.choice((self._order, self._move))()
+
+    def _is_up_to_date(
+        self, reader: AddressReader | InvoiceReader, name: str | None
+    ) -> None:
+        """`name`: of the payment at its address, when it came."""
+        if isinstance(reader, InvoiceReader):
+            if reader.asks and reader.is_whole and name is not None:
+                assert reader.payment_id == name, "silence"
+            return
+        if reader.is_by_id:
             name = reader.payment_id
-        else:
-            name = found.id if found is not None else None
         if name is not None and self.stage.store.payment(name) is not None:
             assert reader.story == self._story(name), "silence"
 

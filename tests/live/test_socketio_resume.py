@@ -16,7 +16,6 @@ from random import Random
 from typing import Any
 
 import gevent
-import msgspec
 import pytest
 
 from engine.payment.model import Terms
@@ -26,6 +25,7 @@ from tests.seeds.socketio_node import let_in, take_tokens
 from tests.tools.engineio import Ended, polling, websocket
 from tests.tools.livenode import LiveNode, live_node
 from tests.tools.proxy import Proxy
+from tests.tools.salon_messages import Message, messages_of
 from tests.tools.wait import PATIENCE, wait_until
 
 RECONNECTS = int(os.environ.get("PAYBELL_SOCKETIO_RECONNECTS", "100"))
@@ -37,7 +37,7 @@ SUBSCRIBE = "subscribe:payment-events"
 #: Who polls and is cut off leaves its session behind, for so long.
 FORGETS_SOON = {"salon": "default", "poll_gap_s": 4.0, "connect_timeout_s": 4.0}
 
-Told = list[tuple[int, str, str]]  # seq, name of the message, type of the event
+Told = list[Message]
 
 
 class Client:
@@ -91,17 +91,8 @@ class Client:
 
 def expected_of(node: LiveNode, payment: Terms) -> Told:
     """By the words of docs/socketio.md, from what is committed."""
-    told: Told = []
-    for stored in node.gateway.history(payment.id, 0, 1_000_000):
-        wire = msgspec.json.decode(stored.wire)
-        kind, status, seq = wire["type"], wire["status"], wire["seq"]
-        ends = kind.removeprefix("payment.") in ("confirmed", "expired", "reversed")
-        on_its_way = status in ("pending", "confirming") and kind != "payment.created"
-        if ends or on_its_way:
-            told.append((seq, "payment:status-update", kind))
-        if kind == "payment.confirmed":
-            told.append((seq, "payment:completed", kind))
-    return told
+    story = node.gateway.history(payment.id, 0, 1_000_000)
+    return [message for stored in story for message in messages_of(stored.wire)]
 
 
 @pytest.mark.timeout_s(120 + RECONNECTS / 10)

@@ -120,10 +120,16 @@ class ActorStage:
     # -- payments --------------------------------------------------------------------
 
     def create(
-        self, name: str, merchant: str = "default", address: str | None = None
+        self,
+        name: str,
+        merchant: str = "default",
+        address: str | None = None,
+        external_id: str | None = None,
     ) -> Payment:
         address = address or f"address of {name}"
-        event, payment = opening(terms(id=name, address=address, merchant=merchant))
+        event, payment = opening(
+            terms(id=name, address=address, merchant=merchant, external_id=external_id)
+        )
         self.append(Write(entries=(Entry(payment, (event,)),)))
         self.run()
         return payment

@@ -83,7 +83,7 @@ class FollowedInvoice(EventsOnly):
         self._epoch = epoch
         self._guest = guest
         self._told = told
-        self._begins_anew: str | None = None
+        self._begins_anew: tuple[StreamCode, str] | None = None
         self._own: set[str] = set()  # payments that the guest may hear of
         self._session: SessionHandle | None = None
         self._ended = False
@@ -175,7 +175,12 @@ class FollowedInvoice(EventsOnly):
         return self.tell(event) and self.is_open
 
     def problem(self, code: StreamCode, message: str) -> bool:
-        # What is read anew is no story that goes on: whoever asked is told so.
+        # What is read anew is no story that goes on: it is told with the state.
         if code in (StreamCode.BEGINS_ANEW, StreamCode.SINCE_IN_FUTURE):
-            self._begins_anew = message
+            self._begins_anew = (code, message)
         return self.is_open
+
+    def take_begins_anew(self) -> tuple[StreamCode, str] | None:
+        """What is to be told before the state, once."""
+        taken, self._begins_anew = self._begins_anew, None
+        return taken

@@ -4,13 +4,14 @@ An invoice is the payments that have its number: the newest one that there is, a
 that are made later. Shared by the plain WebSocket and Socket.IO.
 """
 
+from collections.abc import Callable
 from typing import Annotated, Final
 
 import msgspec
 
 from engine.gateway import Gateway
 from engine.payment.model import Payment
-from engine.store.epochs import POSITION, START, Position
+from engine.store.epochs import POSITION, START, Epochs, Position
 from transport.live.doors import Guest
 
 __all__ = ["Name", "Number", "Wanted", "followed", "payments_of"]
@@ -71,12 +72,14 @@ def _older(gateway: Gateway, name: str, guest: Guest) -> list[Payment]:
 
 
 def followed(
-    payments: list[Payment], wanted: Wanted
+    payments: list[Payment], wanted: Wanted, epochs: Callable[[], Epochs]
 ) -> list[tuple[str, Position | None]]:
     """Which payments of an invoice to follow, and from where; `payments` newest first.
 
     `since` is of the payment that the client names. It names none: of the only one
-    there is. Of several it may be an earlier one's, so the newest is told whole.
+    there is. Of several it may be an earlier one's, so the newest is told whole; and
+    so it is if the one that is named is not of the invoice (any more). `epochs` may
+    read the store.
     """
     if not payments:
         return []
@@ -86,6 +89,10 @@ def followed(
     ids = [payment.id for payment in payments]
     known = wanted.payment_id
     if known is None or known not in ids:
-        return [(newest.id, since if len(payments) == 1 else START)]
+        # After a restore a number may be another payment's than it was, as an address.
+        since = epochs().at_an_address(since)
+        is_anothers = known is not None and epochs().is_present(since)
+        is_its_own = len(payments) == 1 and not is_anothers
+        return [(newest.id, since if is_its_own else START)]
     later = ids[: ids.index(known)]
     return [(known, since), *((each, START) for each in reversed(later))]

@@ -152,15 +152,18 @@ def state_body(payment: Payment, frames: Frames, now: int) -> bytes:
 
 
 def messages_of_state(
-    payment: Payment, frames: Frames, now: int
+    payment: Payment, frames: Frames, now: int, *, is_anew: bool = False
 ) -> tuple[PaymentMessage, ...]:
     """For who comes when it is paid already, and missed the messages of that; nothing
     for others: an update without news would be the last that such a page hears. An
-    attempt that failed is no news either, as the next one may be about to begin."""
-    if outcome_of(payment) is not Outcome.SUCCESS:
+    attempt that failed is no news either, as the next one may be about to begin.
+    `is_anew`: for who came with a place that cannot be gone on from, always."""
+    is_paid = outcome_of(payment) is Outcome.SUCCESS
+    if not (is_paid or is_anew):
         return ()
     body = state_body(payment, frames, now)
-    return PaymentMessage(STATUS_UPDATE, body), PaymentMessage(COMPLETED, body)
+    update = PaymentMessage(STATUS_UPDATE, body)
+    return (update, PaymentMessage(COMPLETED, body)) if is_paid else (update,)
 
 
 def invoice_of(payment: Payment) -> str:

@@ -22,8 +22,10 @@ already, and by nothing else. With `steps` each step on the way is told too. Wit
     {"type":"unsubscribed:payment-events","ack","invoiceId"}
 
 An invoice that there is not yet is waited for. With `since` (and `paymentId`, both of
-the `data` that came last) what was missed comes first. Where a token is wanted it comes
-as `?token=`, or in the first message.
+the `data` that came last) what was missed comes first. A place that cannot be gone on
+from is an "error" (`begins_anew`, `since_in_future`) for who asks for no answer, and an
+update of how it stands. Where a token is wanted it comes as `?token=`, or in the first
+message.
 
 One `SalonTalk` per socket; `on_message` runs in the connection's greenlet and may wait
 for a read of the store; what is told comes from the dispatcher's.
@@ -31,6 +33,7 @@ for a read of the store; what is told comes from the dispatcher's.
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
 import msgspec
@@ -219,6 +222,7 @@ class SalonTalk:
             parts.messages,
             guest,
             self._told,
+            partial(self._refuse, invoice_id=name),
             with_steps=wanted.steps,
             answer=None if wanted.ack is None else self._answer_to(wanted),
         )
@@ -227,7 +231,7 @@ class SalonTalk:
         # both, and followed once.
         self._wait_for_more(invoice, name, guest)
         payments = payments_of(parts.gateway, name, guest)
-        for payment_id, since in followed(payments, wanted):
+        for payment_id, since in followed(payments, wanted, parts.gateway.epochs):
             invoice.follow(payment_id, since)
         if not payments:
             invoice.nothing_yet()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from engine.codes import StreamCode
 from engine.gateway import Gateway
 from engine.payment.events import CommittedEvent
 from engine.payment.model import Payment
@@ -16,17 +17,26 @@ from transport.live.payment_messages import (
 from transport.live.sinks import Wire
 from transport.server.websocket.frames import encode_text
 
-__all__ = ["Answer", "SalonInvoice"]
+__all__ = ["Answer", "SalonInvoice", "TellAnew"]
 
 #: Told how the invoice stands, for who asked: its state as JSON (None: there is no
 #: payment yet), and a sentence if what was asked for begins anew.
 Answer = Callable[[bytes | None, str | None], None]
+#: Told, where no answer is wanted, that what was asked for begins anew, and why.
+TellAnew = Callable[[StreamCode, str], None]
 
 
 class SalonInvoice(FollowedInvoice):
     """See the module docstring."""
 
-    __slots__ = ("_answer", "_frames", "_messages", "_wire", "_with_steps")
+    __slots__ = (
+        "_answer",
+        "_frames",
+        "_messages",
+        "_tell_anew",
+        "_wire",
+        "_with_steps",
+    )
 
     def __init__(
         self,
@@ -36,6 +46,7 @@ class SalonInvoice(FollowedInvoice):
         messages: PaymentMessages,
         guest: Guest,
         told: Told,
+        tell_anew: TellAnew,
         *,
         with_steps: bool = False,
         answer: Answer | None = None,
@@ -44,6 +55,7 @@ class SalonInvoice(FollowedInvoice):
         self._wire = wire
         self._frames = frames
         self._messages = messages
+        self._tell_anew = tell_anew
         self._with_steps = with_steps
         self._answer = answer
 
@@ -63,9 +75,13 @@ class SalonInvoice(FollowedInvoice):
             return True
         if since is not None:
             return True
+        anew = self.take_begins_anew()
+        if anew is not None:
+            self._tell_anew(*anew)
+        is_anew = anew is not None
         return all(
             self._wire.send(encode_text(one.flat))
-            for one in messages_of_state(payment, self._frames, now)
+            for one in messages_of_state(payment, self._frames, now, is_anew=is_anew)
         )
 
     def tell(self, event: CommittedEvent) -> bool:
@@ -83,4 +99,5 @@ class SalonInvoice(FollowedInvoice):
     def _say_how_it_stands(self, body: bytes | None) -> None:
         answer, self._answer = self._answer, None
         if answer is not None and self.is_open:
-            answer(body, self._begins_anew)
+            anew = self.take_begins_anew()
+            answer(body, None if anew is None else anew[1])

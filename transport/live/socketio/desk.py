@@ -17,7 +17,8 @@ subscribing that is not over yet: a page drops its callback after the first mess
 steps on the way are told to who says `steps: true`. How it stands is in the
 acknowledgement, for who asks for one; that it is paid already is told to who asks for
 none. `data.since` of each message is what a client comes back with: what it missed
-comes first then.
+comes first then. A place that cannot be gone on from is `beginsAnew` in the
+acknowledgement, or a `subscribe:error` and an update of how it stands.
 
 One per node: the `Owner` of the sessions. `on_message` runs in the client's greenlet
 and may wait for a read of the store.
@@ -38,7 +39,7 @@ from transport.live.doors import DoorClosed, Doors
 from transport.live.invoice_places import LIMIT, InvoicePlaces
 from transport.live.invoices import Wanted, followed, payments_of
 from transport.live.socketio import packets
-from transport.live.socketio.invoices import Invoice
+from transport.live.socketio.invoices import ERROR, Invoice
 from transport.live.socketio.limits import SocketioLimits
 from transport.live.socketio.packets import Packet
 from transport.live.socketio.payment_packets import PaymentPackets
@@ -51,7 +52,6 @@ _log = logging.getLogger("paybell.live")
 
 SUBSCRIBE: Final = "subscribe:payment-events"
 UNSUBSCRIBE: Final = "unsubscribe:payment-events"
-_ERROR: Final = "subscribe:error"
 _SID_BYTES: Final = 15
 
 
@@ -183,7 +183,7 @@ class Desk:
         # both, and followed once.
         self._wait_for_more(invoice, invoice_id, seat)
         payments = payments_of(self._gateway, invoice_id, seat.guest)
-        for payment_id, since in followed(payments, wanted):
+        for payment_id, since in followed(payments, wanted, self._gateway.epochs):
             invoice.follow(payment_id, since)
         if not payments:
             invoice.nothing_yet()
@@ -226,7 +226,7 @@ class Desk:
         if ack is not None:
             seat.acknowledge(ack, {"invoiceId": invoice_id, "error": error})
         else:
-            seat.emit(_ERROR, {"invoiceId": invoice_id, **error})
+            seat.emit(ERROR, {"invoiceId": invoice_id, **error})
 
 
 def _parse(arguments: list[Any]) -> Wanted | None:

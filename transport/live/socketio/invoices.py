@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from engine.gateway import Gateway
 from engine.payment.events import CommittedEvent
@@ -12,7 +12,10 @@ from transport.live.followed_invoice import FollowedInvoice
 from transport.live.socketio.payment_packets import PaymentPackets
 from transport.live.socketio.seat import Seat
 
-__all__ = ["Invoice"]
+__all__ = ["ERROR", "Invoice"]
+
+#: What cannot be done, for who asks for no acknowledgement.
+ERROR: Final = "subscribe:error"
 
 
 class Invoice(FollowedInvoice):
@@ -56,8 +59,14 @@ class Invoice(FollowedInvoice):
             return True
         if since is not None:
             return True
+        anew = self.take_begins_anew()
+        if anew is not None:
+            code, text = anew
+            error = {"invoiceId": self._name, "code": code, "message": text}
+            self._seat.emit(ERROR, error)
         # A page that asks for no answer would wait for ever for what has been.
-        told = self._packets.of_state(payment, self._seat.namespace)
+        is_anew = anew is not None
+        told = self._packets.of_state(payment, self._seat.namespace, is_anew=is_anew)
         return told is None or self._seat.session.send_event(told)
 
     def tell(self, event: CommittedEvent) -> bool:
@@ -73,6 +82,6 @@ class Invoice(FollowedInvoice):
     def _acknowledge(self, answer: dict[str, Any]) -> None:
         ack, self._ack = self._ack, None
         if ack is not None and self.is_open:
-            if self._begins_anew:
-                answer["beginsAnew"] = self._begins_anew
+            if anew := self.take_begins_anew():
+                answer["beginsAnew"] = anew[1]
             self._seat.acknowledge(ack, answer)

@@ -53,9 +53,12 @@ class PaymentPackets:
             self._kept.popitem(last=False)
         return made
 
-    def of_state(self, payment: Payment, namespace: str) -> Encoded | None:
-        """For who comes when all is over. None: it is not."""
-        told = messages_of_state(payment, self._frames, self._now())
+    def of_state(
+        self, payment: Payment, namespace: str, *, is_anew: bool
+    ) -> Encoded | None:
+        """For who comes when all is over. None: it is not. `is_anew`: always."""
+        now = self._now()
+        told = messages_of_state(payment, self._frames, now, is_anew=is_anew)
         return _encoded(told, namespace)
 
     def state(self, payment: Payment) -> msgspec.Raw:

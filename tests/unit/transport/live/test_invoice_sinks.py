@@ -7,6 +7,7 @@ from typing import Any, cast
 import msgspec
 import pytest
 
+from engine.codes import StreamCode
 from engine.payment.events import CommittedEvent, opening
 from engine.payment.model import EventType, Payment, Status, Terms
 from engine.store.epochs import Position
@@ -65,9 +66,13 @@ class Plain:
         wire, fake = cast(Any, SocketWire()), cast(Any, gateway)
         messages, told = PaymentMessages(EPOCH), Told()
         self.gateway, self.sent = gateway, wire.sent
+        tell_anew = self._tell_anew
         self.invoice: Callable[[], Any] = lambda: SalonInvoice(
-            wire, fake, Frames(EPOCH), messages, guest, told
+            wire, fake, Frames(EPOCH), messages, guest, told, tell_anew
         )
+
+    def _tell_anew(self, code: StreamCode, _text: str) -> None:
+        self.sent.append(f"error {code}".encode())
 
 
 class Socketio:
@@ -143,3 +148,28 @@ def test_with_a_place_nothing_is_told_twice_after_an_unsubscribe(
     again = client.invoice()
     again.follow(PAYMENT, Position(EPOCH, 0))
     assert client.gateway.sessions[-1].followed == [(PAYMENT, Position(EPOCH, 2))]
+
+
+def test_a_page_that_asks_for_no_answer_is_told_once_that_it_begins_anew(
+    client: Client,
+) -> None:
+    invoice, _ = followed(client)
+    _, payment = opening(terms_of(PAYMENT, INVOICE))
+    invoice.problem(StreamCode.BEGINS_ANEW, "it was restored")
+    invoice.state(payment, None)
+    error, update = map(_text, client.sent)
+    assert "begins_anew" in error
+    assert "payment:status-update" in update
+    assert f'"since":"{EPOCH}-1"' in update
+    _, later = opening(terms_of("pay_2", INVOICE))
+    invoice.state(later, None)
+    assert len(client.sent) == 2, "what is waited for is no news"
+
+
+def _text(sent: Any) -> str:
+    """Of a frame, a packet, or packets."""
+    return (
+        sent.decode("latin-1")
+        if isinstance(sent, bytes)
+        else getattr(sent, "text", sent)
+    )

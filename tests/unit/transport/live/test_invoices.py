@@ -3,13 +3,17 @@
 from typing import Any
 
 import msgspec
+import pytest
 
 from engine.payment.events import opening
 from engine.payment.model import Payment
+from engine.store.epochs import START, Epochs, EpochStart, Position
 from engine.store.records import Page
 from tests.unit.transport.live.stage import FakeGateway, terms_of
 from transport.live.doors import Guest
-from transport.live.invoices import payments_of
+from transport.live.invoices import Wanted, followed, payments_of
+
+FIRST, NOW = "00000000", "11111111"  # epochs
 
 
 class Listing(FakeGateway):
@@ -67,3 +71,33 @@ def test_a_payment_that_gets_a_number_is_found_by_its_id_all_the_same() -> None:
     guest = Guest("default")
     for name, ids in (("order-7", ["pay_1"]), ("pay_1", ["pay_1"]), ("pay_2", [])):
         assert [one.id for one in payments_of(gateway, name, guest)] == ids
+
+
+AFTER = 3  # what a page has read, up to this seq
+
+
+@pytest.mark.parametrize(
+    ("since", "named", "followed_from"),
+    [
+        (f"{NOW}-{AFTER}", None, Position(NOW, AFTER)),
+        (f"{NOW}-{AFTER}", "pay_1", Position(NOW, AFTER)),
+        (f"{FIRST}-{AFTER}", None, Position(FIRST, AFTER)),
+        (f"{FIRST}-{AFTER}", "pay_0", Position(FIRST, AFTER)),
+        # A number alone was of the payment that had the invoice's number at first.
+        (AFTER, None, Position(FIRST, AFTER)),
+        (AFTER, "pay_0", Position(FIRST, AFTER)),
+        (AFTER, "pay_1", Position(None, AFTER)),
+        # It had another number, and was told of pay_0 in this life of the database.
+        (f"{NOW}-{AFTER}", "pay_0", START),
+        (0, None, START),
+        (None, "pay_0", None),
+    ],
+)
+def test_a_place_of_another_payment_is_not_gone_on_from(
+    since: object, named: str | None, followed_from: Position | None
+) -> None:
+    payments = [opening(terms_of("pay_1", "7"))[1]]
+    said = {"invoiceId": "7", "since": since, "paymentId": named}
+    wanted = msgspec.convert(said, Wanted)
+    epochs = Epochs([EpochStart(1, FIRST), EpochStart(40, NOW)])
+    assert followed(payments, wanted, lambda: epochs) == [("pay_1", followed_from)]
