@@ -29,12 +29,14 @@ _numbers = count(1)
 
 
 class Caller:
-    """Whoever calls, with a key; and what there is to call for."""
+    """Whoever calls, with a key; and what there is to call for. A call of several
+    steps ends with the first that is refused, and that is its answer."""
 
     def __init__(self, node: RunningNode, key: str) -> None:
         self.node = node
         self.key = {"Authorization": f"Bearer {key}"}
         self.open = node.create(amount_sat=7_000, merchant=ANN, external_id="open")
+        self._till = {"Authorization": f"Bearer {node.add_till_key(ANN)}"}
 
     def ask(
         self, method: str, path: str, body: Any = None, **headers: str
@@ -51,19 +53,19 @@ class Caller:
         body = {"amount_sat": 1_000, "external_id": "order-7"}
         return self.ask("POST", "/v1/payments", body, **{"Idempotency-Key": key})
 
-    def channel(self) -> str:
+    def channel(self) -> requests.Response:
+        """Made, and removed."""
         made = self.ask("POST", "/v1/channels", {"url": "http://127.0.0.1:59999/"})
-        return str(made.json()["id"])
-
-    def remove_channel(self) -> requests.Response:
-        return self.ask("DELETE", f"/v1/channels/{self.channel()}")
-
-    def new(self) -> dict[str, Any]:
-        made: dict[str, Any] = self.create_again().json()
-        return made
+        if not made.ok:
+            return made
+        return self.ask("DELETE", f"/v1/channels/{made.json()['id']}")
 
     def act(self, verb: str) -> requests.Response:
-        return self.ask("POST", f"/v1/payments/{self.new()['id']}/{verb}", {})
+        """On a new payment."""
+        made = self.create_again()
+        if not made.ok:
+            return made
+        return self.ask("POST", f"/v1/payments/{made.json()['id']}/{verb}", {})
 
     def revoke(self) -> requests.Response:
         wanted = {"name": "short", "merchant": ANN}
@@ -75,6 +77,8 @@ class Caller:
         """And look, and out again; the answer is that of looking."""
         key = self.key["Authorization"].removeprefix("Bearer ")
         made = self.ask("POST", "/session", {"key": key}, Authorization="")
+        if not made.ok:
+            return made
         token = {"X-CSRF-Token": made.json()["csrf"], "Origin": self.node.url}
         seen = self.ask("GET", "/session", Authorization="")
         self.ask("DELETE", "/session", Authorization="", **token)
@@ -82,11 +86,13 @@ class Caller:
         return seen
 
     def release(self) -> requests.Response:
-        return self.ask("POST", f"/v1/watchers/{self.new()['address']}/release", {})
+        made = self.create_again()
+        if not made.ok:
+            return made
+        return self.ask("POST", f"/v1/watchers/{made.json()['address']}/release", {})
 
     def pos(self) -> requests.Response:
-        key = self.node.add_till_key(ANN)
-        return self.ask("GET", "/v1/pos", Authorization=f"Bearer {key}")
+        return self.ask("GET", "/v1/pos", **self._till)
 
     def follow(self, path: str, **options: Any) -> requests.Response:
         url = self.node.url + path
@@ -116,8 +122,10 @@ class Caller:
         record = {"display_name": "A", "packages": sold}
         self.ask("PUT", f"/v1/merchants/{ANN}", record)
         asked = {"package": "small", "account": ACCOUNT, "merchant": ANN}
-        made = self.ask("POST", "/v1/payments", asked).json()
-        self.ask("POST", f"/v1/payments/{made['id']}/confirm", {})
+        made = self.ask("POST", "/v1/payments", asked)
+        if not made.ok:
+            return made
+        self.ask("POST", f"/v1/payments/{made.json()['id']}/confirm", {})
         path = f"/v1/accounts/{ACCOUNT}/debit?merchant={ANN}"
         return self.ask("POST", path, {"credits": 5})
 
@@ -187,9 +195,7 @@ CALLS: dict[str, list[Callable[[Caller], requests.Response]]] = {
         _post("/v1/redeliver", {"since": _EARLY, "dead_only": True}),
         _post("/v1/redeliver", {"since": _EARLY, "channel_id": "chn_of_nobody"}),
     ],
-    "create_channel": [
-        lambda caller: caller.ask("DELETE", f"/v1/channels/{caller.channel()}")
-    ],
+    "create_channel": [Caller.channel],
     "list_channels": _get("/v1/channels"),
     "get_channel": _get(f"/v1/channels/{CHANNEL}"),
     "change_channel": [
@@ -197,7 +203,7 @@ CALLS: dict[str, list[Callable[[Caller], requests.Response]]] = {
             "PATCH", f"/v1/channels/{CHANNEL}", {"timeout_s": 5 + next(_numbers) % 5}
         )
     ],
-    "remove_channel": [Caller.remove_channel],
+    "remove_channel": [Caller.channel],
     "list_deliveries": _get(f"/v1/channels/{CHANNEL}/deliveries?limit=200"),
     "list_payment_deliveries": [
         *_get(f"/v1/payments/{_OLD}/deliveries?limit=200"),

@@ -2,7 +2,8 @@
 
 A merchant with nearly all that a large database holds makes every call of the API,
 again and again, while another orders and is told. What is judged is order, rows and
-steps of SQLite, not time: how long the other waits is measured by `make bench
+steps of SQLite, not time (docs/reliability.md, "Neighbours", says why the size of the
+database does not matter for them): how long the other waits is measured by `make bench
 ARGS=tenants`, on 2,000,000 events. PAYBELL_TENANTS sets how many payments of five
 events there are.
 """
@@ -30,6 +31,7 @@ from transport.http.strangers import StrangerLimits
 from transport.server.limits import CallLimits
 
 PAYMENTS = int(os.environ.get("PAYBELL_TENANTS", "4000"))
+pytestmark = pytest.mark.timeout_s(120 + PAYMENTS / 400)
 OFTEN: dict[str, Any] = {"rate_per_s": 1e6, "burst": 1_000_000}
 
 STEPS = 30_000
