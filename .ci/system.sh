@@ -2,7 +2,7 @@
 # system.sh KIND...: make sure that the programs of these kinds are on this machine. What
 # is missing is installed at once, from Debian's packages, as root or with sudo; where
 # that is not possible, one line names all of it. PYTHON, CHROMIUM, LITECOIND, ELECTRUM,
-# NGINX, CADDY, PROMTOOL and SYSTEMD_ANALYZE name other ones.
+# NGINX, CADDY, PROMTOOL, PROMETHEUS and SYSTEMD_ANALYZE name other ones.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -30,8 +30,10 @@ for kind in "$@"; do
             PATH=$PATH:/usr/sbin command -v "${NGINX:-nginx}" >/dev/null || missing+=(nginx-light) ;;
         caddy)  # tests/integration/test_behind_caddy.py
             command -v "${CADDY:-caddy}" >/dev/null || missing+=(caddy) ;;
-        promtool)  # tests/integration/test_monitoring.py; Debian has it with the server
-            command -v "${PROMTOOL:-promtool}" >/dev/null || missing+=(prometheus) ;;
+        promtool)  # tests/integration/test_monitoring.py; Debian has both in one
+            for name in "${PROMTOOL:-promtool}" "${PROMETHEUS:-prometheus}"; do
+                command -v "$name" >/dev/null || { missing+=(prometheus); break; }
+            done ;;
         systemd)  # tests/integration/test_systemd_unit.py has it read a file
             command -v "${SYSTEMD_ANALYZE:-systemd-analyze}" >/dev/null || missing+=(systemd) ;;
         curl)  # the lines of the documents and of the owner's: tests/docs, tests/seeds
