@@ -309,6 +309,7 @@ class RoundDone(msgspec.Struct, frozen=True):
     read: Tip | None = None  # up to here a block feed's blocks have been read
     blocks: int = 0  # that were read in this round
     height: int | None = None  # of the last block that was read
+    is_stuck: bool = False  # the blocks that follow are not there: to begin anew
     anew: bool = False  # nothing told where to go on: the latest blocks were read
     unread: Unread | None = None  # blocks that it has skipped
     unread_read: Unread | None = None  # that others had skipped, and it has read

@@ -277,6 +277,9 @@ class RoundPlanner:
         feed.spend(done)
         if done.error is not None:
             self._witnesses.fail(feed, done.error, now, rand, done)
+            if done.is_stuck and feed is self.active:
+                feed.primed = False
+                self._witnesses.left()
         else:
             self._witnesses.answered(feed, done, now)
             # What is unreadable is asked of another, or again when its watcher does.

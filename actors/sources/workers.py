@@ -197,6 +197,7 @@ class BlockFeedWorker(Actor):
             read=self._read_to(result) if result is not None else None,
             blocks=result.blocks if result is not None else 0,
             height=result.tip.height if result is not None else None,
+            is_stuck=error is not None and self._is_stuck,
             anew=self._anew,
             unread=self._unread.now,
             unread_read=self._unread.read,
@@ -219,6 +220,13 @@ class BlockFeedWorker(Actor):
         if not self._is_aside:
             self._is_aside = True
             LongLived().grown(len(self._index.pool))
+
+    @property
+    def _is_stuck(self) -> bool:
+        """Whether its source lacks blocks that follow those it has read: pruned while
+        it did not answer, or begun anew with a snapshot."""
+        tip = self._index.tip
+        return tip is not None and self._feed.lowest > tip.height + 1
 
     def _look(self, script: bytes) -> ChainView:
         """See `SourceReport.look`."""

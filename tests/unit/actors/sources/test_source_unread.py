@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from actors.messages import AllWatched
 from engine.chain.feed import Tip
 from engine.chain.unread import Unread
 from engine.store.writes import UNREAD_AFTER, UNREAD_BELOW, SourceTip, Write
@@ -78,3 +79,30 @@ def test_it_is_over_when_a_source_that_has_them_has_read_them_and_all_is_committ
     saved = reader.saved()
     assert saved is not None
     assert saved[0] >= LOWEST
+
+
+def test_a_node_that_has_pruned_what_follows_is_read_from_its_first_block_on(
+    stage: ActorStage,
+) -> None:
+    """Seen: it did not answer for long, and had pruned meanwhile. Each round failed,
+    until the next start."""
+    feed = FakeFeed(height=100)
+    reader = Reader(stage, feed)
+    stage.node.source.tell(AllWatched(stage.node.supervisor.incarnation))
+    stage.pass_s(2)
+    assert stage.published.now.freshness.live
+    for _ in range(50):
+        feed.mine([])
+    feed.lowest = 120
+    for _ in range(14):
+        stage.pass_s(11)
+        feed.mine([])
+    stage.pass_s(11)
+    assert stage.published.now.freshness.live
+    assert stage.published.now.freshness.tip_height == 164
+    found = unread(stage)
+    assert found is not None
+    assert (found.after.height, found.below.height) == (100, 120)
+    saved = reader.saved()
+    assert saved is not None
+    assert saved[0] > 120
