@@ -39,6 +39,20 @@ def test_what_comes_and_goes_is_told_nobody(board: Board) -> None:
     assert board.phones.heard == []
 
 
+def test_one_that_was_told_and_is_away_again_and_again_is_not_told_to_be_over(
+    board: Board,
+) -> None:
+    board.channel("phone")
+    board.raise_("node")
+    board.stage.pass_s(400)
+    for _ in range(5):
+        board.node.alerts.clear(KIND, "node")
+        board.stage.pass_s(40)
+        board.raise_("node")
+        board.stage.pass_s(40)
+    assert board.phones.heard == [("phone", "alert.raised", "node")]
+
+
 def test_a_thousand_alerts_of_a_kind_are_a_few_messages(board: Board) -> None:
     board.channel("phone")
     for number in range(1_000):

@@ -2,9 +2,12 @@
 
 import pytest
 
+from actors.alerting.notifier import AlertsChanged
 from engine.alerts.telling import concerns
 from engine.delivery.attempt import AttemptOutcome
 from engine.ports import Alert
+from engine.runtime.clock import Timer
+from engine.runtime.ref import Ref
 from engine.store.records import ToldAlert
 from engine.store.writes import Write
 from tests.unit.actors.alerting.board import KIND, Board, full
@@ -108,3 +111,25 @@ def test_a_look_at_many_alerts_sorts_them_once(
     board.raise_("once more")
     board.stage.pass_s(0.5)
     assert len(looked) <= 2 * 101
+
+
+def test_between_two_looks_one_timer_is_set_whatever_comes_and_goes(
+    board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board.channel("phone")
+    board.stage.pass_s(5)
+    board.raise_("first")
+    board.stage.run()
+    waits: list[float] = []
+    original = board.stage.clock.call_later
+
+    def counted(delay_s: float, ref: Ref, message: object) -> Timer:
+        if isinstance(message, AlertsChanged):
+            waits.append(delay_s)
+        return original(delay_s, ref, message)
+
+    monkeypatch.setattr(board.stage.clock, "call_later", counted)
+    for number in range(50):
+        board.raise_(f"p{number}")
+        board.stage.run()
+    assert len(waits) == 1

@@ -129,3 +129,21 @@ def test_an_order_of_an_hour_to_come_hides_no_silence(stage: ActorStage) -> None
     start(stage)
     trade(stage, 2, 0)
     assert silent(stage) == {"default"}
+
+
+def test_of_many_shops_a_hundred_are_judged_in_a_turn_and_all_in_a_round(
+    stage: ActorStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged: list[int] = []
+    original = SilenceActor._judge
+
+    def counted(actor: SilenceActor, merchants: tuple[str, ...]) -> None:
+        judged.append(len(merchants))
+        original(actor, merchants)
+
+    start(stage)
+    stage.node.orders.add([f"m{number}" for number in range(249)])
+    stage.pass_s(61)  # what was usual of them is read
+    monkeypatch.setattr(SilenceActor, "_judge", counted)
+    stage.pass_s(60)
+    assert judged == [100, 100, 50]

@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 
-from actors.messages import CreatePayments, Poll, RestartDue, Retired, Seen
+from actors.messages import (
+    CreatePayments,
+    Poll,
+    RestartDue,
+    Retired,
+    Seen,
+    Watch,
+)
 from actors.watching.address import AddressActor
 from actors.watching.supervisor import SupervisorActor
 from engine.chain.feed import ChainView
@@ -98,6 +105,20 @@ def test_a_watcher_that_starts_anew_goes_on_looking_at_the_chain(
     crashes.stage.pass_s(2 * terms().poll_interval_s)
     assert any(isinstance(message, Poll) for message in asked)
     assert crashes.stage.book.deadline_of("p") is not None
+
+
+def test_a_watcher_that_starts_anew_is_shown_its_address_as_it_is(
+    crashes: Crashes,
+) -> None:
+    """With what the journal has of it by now: it has forgotten what it was shown."""
+    crashes.show(HARMLESS)
+    crashes.left = 1
+    crashes.show(POISON)
+    crashes.stage.source.got.clear()
+    crashes.stage.pass_s(1)
+    (watch,) = [one for one in crashes.stage.source.got if isinstance(one, Watch)]
+    assert (watch.address, watch.ref) == (terms().address, crashes.watcher)
+    assert [output.txid for output in watch.known] == ["t1"]
 
 
 def test_it_comes_before_the_mail_that_waited_behind_it(crashes: Crashes) -> None:
