@@ -65,6 +65,10 @@ NODE_IS_SILENT = (
 NEWS_PER_STEP = 200
 """New receipts told in one turn, some 5 ms: an address may be showered with outputs."""
 
+ANNOUNCED_S = 60.0
+"""No oftener than this is a payment looked at, unasked, whose money a webhook told of
+and the chain shows: the pace of one that wanted none of its own."""
+
 MAX_DOUBLINGS = 6
 """The wait between two polls doubles with age, so often at most: 64 times."""
 
@@ -305,11 +309,25 @@ def next_review(payment: Payment, now: int, recheck_s: int) -> int | None:
 def poll_interval_s(
     payment: Payment, now: int, *, slow_s: float, ageing_s: float
 ) -> float:
-    """Often while somebody waits; doubled for every `ageing_s` of age; else slowly."""
+    """Often while somebody waits; doubled for every `ageing_s` of age; else slowly.
+
+    Fast looks are for money that is to come. Of what a webhook announced and the chain
+    shows in full only blocks are waited for, and the provider tells of these, too.
+    """
     base = float(payment.terms.poll_interval_s)
+    if _was_announced(payment):
+        base = max(base, ANNOUNCED_S)
     slow = max(base, slow_s)
     if payment.status not in WAITED_FOR:
         return slow
     age_s = max(now - payment.terms.created_at, 0) / 1000
     doublings = min(int(age_s / ageing_s), MAX_DOUBLINGS)
     return min(base * float(2**doublings), slow)
+
+
+def _was_announced(payment: Payment) -> bool:
+    """Whether a webhook told of it, and the chain shows all of the money. A claim that
+    nothing proves ends no fast looks: a payment would be slowed by a word."""
+    if not payment.claimed.taken or payment.claims:
+        return False
+    return payment.received_sat >= payment.threshold_sat

@@ -124,12 +124,11 @@ class ActorStage:
         name: str,
         merchant: str = "default",
         address: str | None = None,
-        external_id: str | None = None,
+        **changes: object,
     ) -> Payment:
         address = address or f"address of {name}"
-        event, payment = opening(
-            terms(id=name, address=address, merchant=merchant, external_id=external_id)
-        )
+        agreed = terms(id=name, address=address, merchant=merchant, **changes)
+        event, payment = opening(agreed)
         self.append(Write(entries=(Entry(payment, (event,)),)))
         self.run()
         return payment

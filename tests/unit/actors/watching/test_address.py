@@ -279,6 +279,19 @@ def test_a_claim_makes_it_look_at_the_chain_at_once(stage: ActorStage) -> None:
     assert watched.polls()[-1].due == 0.0
 
 
+def test_a_claim_that_the_chain_bears_out_ends_fast_looks(stage: ActorStage) -> None:
+    """As many in ten minutes as of a payment that never wanted any oftener."""
+    watched = Watched(stage, poll_interval_s=15)
+    stage.pass_s(600)
+    assert len(watched.polls()) >= 39
+    claim = ProviderClaim("blockonomics", "t1", 50_000)
+    watched.obey(Command(claim, lambda _answer: None))
+    watched.seen(view(mempool("t1")))
+    before = len(watched.polls())
+    stage.pass_s(600)
+    assert 9 <= len(watched.polls()) - before <= 10
+
+
 def test_a_write_that_can_never_succeed_is_a_crash_that_people_see(
     stage: ActorStage,
 ) -> None:

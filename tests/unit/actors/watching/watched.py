@@ -1,5 +1,7 @@
 """One payment that is watched on a stage, for tests of the address actor."""
 
+from typing import Any
+
 from actors.messages import (
     Command,
     CoverageEnded,
@@ -28,9 +30,9 @@ EXPIRY = T0 + HOUR_MS
 class Watched:
     """One payment and its watcher; the test plays source and supervisor."""
 
-    def __init__(self, stage: ActorStage) -> None:
+    def __init__(self, stage: ActorStage, **changes: Any) -> None:
         self.stage = stage
-        payment = stage.create("p", address=ADDRESS)
+        payment = stage.create("p", address=ADDRESS, **changes)
         self.ref: Ref = stage.start("p", AddressActor(stage.node, payment))
         stage.run()
 

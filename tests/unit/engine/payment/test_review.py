@@ -314,6 +314,36 @@ def test_a_payment_is_looked_at_less_often_with_age(age_s: int, every_s: float) 
     assert found == every_s
 
 
+def every_s(payment: Payment, at: int = T0) -> float:
+    return poll_interval_s(payment, at, slow_s=600, ageing_s=3_600)
+
+
+@pytest.mark.parametrize(("wanted_s", "then_s"), [(15, 60), (60, 60), (300, 300)])
+def test_a_webhook_that_the_chain_bears_out_ends_fast_looks(
+    wanted_s: int, then_s: float
+) -> None:
+    payment = Case(poll_interval_s=wanted_s).payment
+    told = follow(payment, ProviderClaim("btc", "t1", 50_000), T0).payment
+    assert every_s(told) == wanted_s, "so far it is a claim, and the chain is asked"
+    shown = follow(told, view(mempool("t1")), T0).payment
+    assert (shown.status, every_s(shown)) == (Status.CONFIRMING, then_s)
+    assert every_s(shown, T0 + HOUR_MS) == 2 * then_s, "and ages as any does"
+
+
+def test_a_webhook_that_the_chain_does_not_bear_out_in_full_slows_nothing() -> None:
+    """A second one that is a claim only; a part of the money; none at all."""
+    payment = Case(poll_interval_s=15).payment
+    first = follow(payment, ProviderClaim("btc", "t1", 50_000), T0).payment
+    shown = follow(first, view(mempool("t1")), T0).payment
+    again = follow(shown, ProviderClaim("btc", "t2", 50_000), T0).payment
+    assert len(again.claims) == 1
+    assert every_s(again) == 15
+    part = follow(first, view(mempool("t1", 1_000)), T0).payment
+    assert (part.received_sat, part.claims, every_s(part)) == (1_000, (), 15)
+    seen_by_us = follow(payment, view(mempool("t1")), T0).payment
+    assert every_s(seen_by_us) == 15, "polling is the way to know when no webhook comes"
+
+
 def test_ageing_ends_after_six_doublings() -> None:
     old = T0 + 90 * HOUR_MS
     assert poll_interval_s(Case().payment, old, slow_s=9e9, ageing_s=3_600) == 64 * 60
