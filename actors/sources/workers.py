@@ -126,6 +126,7 @@ class BlockFeedWorker(Actor):
         if isinstance(message, Round):
             if self._push is not None:
                 self._push.open(self._nudge)
+                self._push.log.count(self._node.counters.add)
             self._node.source.tell_system(self._round(message))
         elif isinstance(message, Probe):
             self._node.source.tell_system(probe(self._node, self._number, self._feed))

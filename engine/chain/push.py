@@ -95,6 +95,7 @@ class PushLog:
         self.heard = 0  # messages that could be read
         self.malformed = 0  # and those that could not
         self.gaps = 0  # in counters
+        self._counted = 0, 0  # of these two
         self._live: set[object] = set()  # connections for `sequence`
         self._counters: dict[object, int] = {}  # by connection: the next one
         self._changes: list[Change] = []
@@ -123,6 +124,13 @@ class PushLog:
         self._changes, self._lost = [], False
         self._bare.clear()
         return news
+
+    def count(self, add: Callable[[str, int], None]) -> None:
+        """Names of counters, and how often it happened since they were told last."""
+        malformed, gaps = self._counted
+        self._counted = self.malformed, self.gaps
+        add("source.push_malformed", self.malformed - malformed)
+        add("source.push_gaps", self.gaps - gaps)
 
     # -- what the listener hears -------------------------------------------------------
 

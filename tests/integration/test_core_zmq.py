@@ -12,8 +12,10 @@ from engine.chain.script_index import ScriptIndex
 from engine.chain.sync import SyncResult, sync
 from tests.tools.core_double import CoreDouble, payment_tx
 from tests.tools.core_double.publisher import publish
+from tests.tools.ports import free_ports
 from tests.tools.wait import wait_until
 from tests.tools.zmq_publisher import CorePublisher
+from transport.chain import zmq_push
 from transport.chain.bitcoind import Bitcoind
 from transport.chain.zmq_push import Notification, ZmqPush, endpoints_of, low_mark
 
@@ -251,3 +253,26 @@ def test_a_mark_of_its_own_is_the_topics_own() -> None:
         "rawtx has room for 1000 messages, and a block is thousands:"
         " zmqpubrawtxhwm=100000"
     )
+
+
+def test_an_address_where_nothing_publishes_is_said_once(
+    node: CoreDouble, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(zmq_push, "DEAF_S", 0.0)
+    with CorePublisher([b"sequence"]) as reached:
+        deaf = f"tcp://127.0.0.1:{free_ports(1)[0]}"
+        node.zmq = [
+            {"type": "pubsequence", "address": reached.address},
+            {"type": "pubrawtx", "address": deaf},
+        ]
+        feed = Bitcoind(node.url)
+        push = ZmqPush(feed, LOCAL)
+        push.open(lambda: None)
+        wait_until(lambda: push.log.is_live, 5, "the one that publishes")
+        for _ in range(3):
+            push.open(lambda: None)
+        said = [line for line in caplog.messages if "source.zmq_unreached" in line]
+        assert len(said) == 1
+        assert f"source=bitcoind address={deaf} detail=nothing publishes" in said[0]
+        push.close()
+        feed.close()

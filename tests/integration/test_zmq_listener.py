@@ -129,6 +129,24 @@ def test_bytes_that_never_come_are_waited_for_a_moment_only(
     assert (change.txid, change.tx) == ("aa" * 32, None)
 
 
+def test_names_that_come_before_their_bytes_in_another_order_find_them(
+    heard: SignOfLife, publisher: CorePublisher
+) -> None:
+    """Each topic has a connection of its own, and none waits for the other."""
+    raws = [raw_tx(1, (BOB, 5)), raw_tx(2)]
+    for raw in raws:
+        publisher.changed(txid(raw), b"A")
+    wait_until(lambda: len(heard.log._bare) == 2, 5, "both names")
+    for raw in reversed(raws):
+        publisher.publish(b"rawtx", raw)
+    wait_until(lambda: not heard.log.is_waiting, 5, "their bytes")
+    wait_until(lambda: heard.nudges, 5, "a nudge")
+    news = heard.log.take()
+    assert not news.is_lost
+    told = [(change.txid, change.tx) for change in news.changes]
+    assert told == [(txid(raw), pack_tx(raw)) for raw in raws]
+
+
 def test_a_publisher_that_restarts_is_heard_again_and_has_lost_something(
     heard: SignOfLife, publisher: CorePublisher
 ) -> None:
@@ -227,6 +245,32 @@ def test_whoever_does_not_speak_zmq_is_never_live(said: bytes) -> None:
         heard.listener.close()
         serving.kill()
         server.close()
+
+
+GREETING = b"\xff" + b"\0" * 8 + b"\x7f\x03\x01" + b"NULL".ljust(20, b"\0") + b"\0" * 32
+READY = b"\x04\x19\x05READY\x0bSocket-Type\0\0\0\x03PUB"
+"""ZMTP 3.1 (rfc.zeromq.org/spec/37): all that a publisher says to become one."""
+
+
+def test_a_publisher_that_answers_no_ping_is_gone_and_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its connection stands, and nothing ever comes: a machine that lost its power."""
+    monkeypatch.setattr(zmq_listener, "_HEARTBEAT", 100)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        heard = SignOfLife([(b"sequence", f"tcp://127.0.0.1:{port}")])
+        try:
+            mute, _ = server.accept()
+            with mute:
+                mute.sendall(GREETING + READY)
+                wait_until(lambda: heard.nudges, 5, "a connection")
+                wait_until(lambda: not heard.log.is_live, 5, "its end")
+                assert heard.log.take().is_lost
+                again, _ = server.accept()
+                again.close()
+        finally:
+            heard.listener.close()
 
 
 def test_a_listener_that_is_closed_leaves_nothing_behind(publisher: Any) -> None:

@@ -74,10 +74,22 @@ class ZmqListener:
         self._inlets: list[_Inlet] = []
         self._sockets: list[tuple[zmq.Socket[bytes], str]] = []  # and their addresses
         self._connected: set[int] = set()
+        self._reached: set[int] = set()  # were connected once
         self._grace: gevent.Greenlet[..., None] | None = None
         for number, (topic, address) in enumerate(endpoints):
             self._open(number, topic, address)
         self._greenlets.append(gevent.spawn(self._keep))
+
+    @property
+    def unreached(self) -> list[str]:
+        """Addresses that have never answered as a publisher does."""
+        return sorted(
+            {
+                address
+                for number, (_, address) in enumerate(self._sockets)
+                if number not in self._reached
+            }
+        )
 
     def close(self) -> None:
         gevent.killall([*self._greenlets, *filter(None, [self._grace])])
@@ -130,6 +142,7 @@ class ZmqListener:
                 self._push.disconnected(topic, number)
             else:
                 self._connected.add(number)
+                self._reached.add(number)
                 if self._push.connected(topic, number):
                     self._nudge()
 

@@ -8,6 +8,7 @@ mean the host of the RPC, and another host would be one that the node makes us c
 """
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterable
 from typing import Final
@@ -28,6 +29,9 @@ log = logging.getLogger("paybell.source")
 
 ASK_AGAIN_S: Final = 300.0
 """How long after a node named nothing it is asked again."""
+
+DEAF_S: Final = 30.0
+"""How long an address may be tried in vain until a line of the log says so, once."""
 
 MAX_ENDPOINTS: Final = 12
 
@@ -56,6 +60,7 @@ class ZmqPush:
         self._given = given
         self._listener: ZmqListener | None = None
         self._ask_at = 0.0
+        self._deaf_at = 0.0  # when to say what was never reached
 
     def snapshot(self) -> tuple[frozenset[str], int]:
         """The mempool's names, and the number of its next change."""
@@ -63,9 +68,13 @@ class ZmqPush:
 
     def open(self, nudge: Callable[[], None]) -> None:
         now = time.monotonic()
-        if self._listener is not None or now < self._ask_at:
+        if self._listener is not None:
+            self._say_deaf(self._listener, now)
+            return
+        if now < self._ask_at:
             return
         self._ask_at = now + ASK_AGAIN_S
+        self._deaf_at = now + DEAF_S
         told = self._told()
         endpoints = endpoints_of(told, self._given, self._host)
         if not endpoints:
@@ -78,6 +87,16 @@ class ZmqPush:
             return
         log.info("source.zmq source=%s topics=%s", self._node.name,
                  ",".join(sorted({t.decode() for t, _ in endpoints})))  # fmt: skip
+
+    def _say_deaf(self, listener: ZmqListener, now: float) -> None:
+        """It goes on trying; payments are seen by polls meanwhile."""
+        if now < self._deaf_at:
+            return
+        self._deaf_at = math.inf
+        for address in listener.unreached:
+            log.warning("source.zmq_unreached source=%s address=%s detail=nothing"
+                        " publishes there, or it cannot be reached from here",
+                        self._node.name, address)  # fmt: skip
 
     def findings(self) -> str:
         """What there is to be heard, and what would be better; for people."""

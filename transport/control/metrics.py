@@ -50,6 +50,8 @@ _COUNTERS = {
     "sessions.too_slow": "Clients that read too slowly and were closed.",
     "core.crashes": "Crashes of core actors.",
     "source.errors": "Answers of sources that were errors.",
+    "source.push_malformed": "Messages of a node's ZMQ that could not be read.",
+    "source.push_gaps": "Times that messages of a node's ZMQ were missing.",
     "source.mempool_lost": "Times that most of a source's mempool disappeared at once.",
     "channels.sealed": "Channels whose secrets this node's key does not open.",
     "alerts.raised": "Alerts that were raised.",

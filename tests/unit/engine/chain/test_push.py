@@ -1,5 +1,7 @@
 """What is pushed, taken down: losses are noticed, and nothing is misread."""
 
+from collections import Counter
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -270,3 +272,17 @@ def test_bytes_that_nobody_speaks_of_are_bounded(wire: Wire) -> None:
         wire.change(b"A", "bb" * 32)
     assert len(wire.log._read) <= MAX_READ
     assert len(wire.log._unread) <= MAX_FRAMES
+
+
+def test_what_went_wrong_is_counted_once() -> None:
+    log, counts = PushLog(pack_tx), Counter[str]()
+
+    def add(name: str, times: int) -> None:
+        counts[name] += times
+
+    log.message(1, [b"sequence"])
+    for counter in (0, 1, 5, 6):
+        log.message(1, [b"hashblock", b"h" * 32, counter.to_bytes(4, "little")])
+    log.count(add)
+    log.count(add)
+    assert counts == {"source.push_malformed": 1, "source.push_gaps": 1}
