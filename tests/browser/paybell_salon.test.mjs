@@ -1,5 +1,6 @@
-// What the salon's service does when it is refused, under Node. The network and the clock
-// are the doubles here. Run by test_client_package.py; CLIENT names the client's folder.
+// What the salon's service does when it is refused, and of saved cards, under Node. The
+// network and the clock are the doubles here. Run by test_client_package.py; CLIENT names
+// the client's folder.
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
 import { Clock } from "./clock.mjs";
@@ -126,4 +127,63 @@ test("a new line asks at once, and the pause of the old one is over", () => {
   assert.equal(sockets[1].asked("inv-1"), 1);
   clock.tick(20_000);
   assert.equal(sockets[1].asked("inv-1"), 1);
+});
+
+const saved = (tokenId = "tok_1") => ({ type: "payment:token-saved", tokenId, timestamp: 1,
+  data: { brand: "VISA", last4: "4242", invoiceId: "inv-1" } });
+
+test("a saved card is told to who subscribed to token events, and to no payment's callback", () => {
+  const cards = [];
+  follow("inv-1");
+  service.subscribeToTokenEvents(card => cards.push(card));
+  service.subscribeToTokenEvents(({ tokenId }) => cards.push(tokenId));
+  const before = sockets[0].said.length;
+  sockets[0].hear(saved());
+  const { type, ...event } = saved();
+  assert.deepEqual(cards, [event, "tok_1"]);
+  assert.deepEqual([told, errors], [[], []]);
+  assert.equal(sockets[0].said.length, before); // the server knows whose it is
+});
+
+test("who ends its subscription to token events hears nothing more, and others do", () => {
+  const cards = [];
+  const end = service.subscribeToTokenEvents(() => cards.push("ended"));
+  service.subscribeToTokenEvents(({ tokenId }) => cards.push(tokenId));
+  end();
+  end();
+  sockets[0].hear(saved());
+  assert.deepEqual(cards, ["tok_1"]);
+});
+
+test("token events go on over a new line, and end with disconnect", () => {
+  const cards = [];
+  service.subscribeToTokenEvents(({ tokenId }) => cards.push(tokenId));
+  sockets[0].onclose();
+  clock.tick(500);
+  sockets[1].open();
+  sockets[1].hear(saved("tok_2"));
+  assert.deepEqual(cards, ["tok_2"]);
+  service.disconnect();
+  service.connect();
+  sockets[2].open();
+  sockets[2].hear(saved("tok_3"));
+  assert.deepEqual(cards, ["tok_2"]);
+});
+
+test("the token goes first on each line, so that its user's cards are told", () => {
+  service.configure({ token: () => "a.b.c" });
+  sockets[0].onclose();
+  clock.tick(500);
+  sockets[1].open();
+  assert.deepEqual(sockets[1].said, [{ type: "authenticate", token: "a.b.c" }]);
+});
+
+test("a payment is told its outcome after the card that was saved with it", () => {
+  follow("inv-1");
+  sockets[0].hear(saved());
+  const data = { since: "simulate-3", paymentId: "p" };
+  for (const type of ["payment:status-update", "payment:completed"]) {
+    sockets[0].hear({ type, invoiceId: "inv-1", status: "SUCCESS", data });
+  }
+  assert.deepEqual(told, [["inv-1", "SUCCESS"]]);
 });

@@ -4,18 +4,27 @@ The node is `run.py serve` with a file as an operator writes it. The page is
 `salon_socketio_service.js`, in a process of Node.
 """
 
+import hmac
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.seeds.redis_kills import signature
 from tests.tools.paybell import Paybell, serving
 from tests.tools.site_token import SECRET, claims, token
 from tests.tools.wait import Process
 
-__all__ = ["gateway_says", "heard", "notification", "salon_serving", "service"]
+__all__ = [
+    "gateway_says",
+    "heard",
+    "notification",
+    "salon_serving",
+    "service",
+    "signed",
+]
+
+SECRETS = {"salon": "the-salons-secret", "cafe": "the-cafes-secret"}
 
 _CONFIG = f"""
 seeds = "salon=salon"
@@ -26,10 +35,17 @@ algorithm = "HS256"
 secret = "{SECRET}"
 
 [merchants.salon.webhook_secrets]
-payable = "the-salons-secret"
+payable = "{SECRETS["salon"]}"
+
+[merchants.cafe.jwt]
+algorithm = "HS256"
+secret = "{SECRET}"
+
+[merchants.cafe.webhook_secrets]
+payable = "{SECRETS["cafe"]}"
 
 [gateways.payable]
-merchants = ["salon"]
+merchants = ["salon", "cafe"]
 answer = '{{"Status":200}}'
 creates_per_minute = 1000000
 currency = "LKR"
@@ -72,12 +88,22 @@ def notification(invoice: str, word: str = "SUCCESS", **more: object) -> bytes:
     return json.dumps(said | more).encode()
 
 
+def signed(body: bytes, merchant: str = "salon") -> dict[str, str]:
+    """The headers of a notification."""
+    made = hmac.digest(SECRETS[merchant].encode(), body, "sha256")
+    return {"X-Signature": made.hex()}
+
+
 def gateway_says(
-    node: Paybell, invoice: str, word: str = "SUCCESS", **more: object
+    node: Paybell,
+    invoice: str,
+    word: str = "SUCCESS",
+    merchant: str = "salon",
+    **more: object,
 ) -> None:
     body = notification(invoice, word, **more)
-    signed = {"X-Signature": signature(body)}
-    answer = node.call("POST", "/webhook/payable", data=body, headers=signed)
+    headers = signed(body, merchant)
+    answer = node.call("POST", "/webhook/payable", data=body, headers=headers)
     assert (answer.status_code, answer.json()) == (200, {"Status": 200}), answer.text
 
 

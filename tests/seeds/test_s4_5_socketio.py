@@ -52,6 +52,7 @@ def test_s4_5_tabs_hear_their_own_invoices_each_event_once_and_leave_nothing_beh
     wait_until(lambda: not len(node.socketio), 10, "the sockets to be gone")
     wait_until(lambda: not node.sessions(), 10, "their sessions to be gone")
     assert len(node.live.creation_listeners) == 0
+    assert len(node.live.saved_cards) == 0
     assert node.live.open == 0
 
 

@@ -56,6 +56,25 @@ def test_s4_1_the_documents_service_is_told_that_its_payment_failed(
         assert (status["invoiceId"], status["status"]) == ("TEST-failed", "FAILED")
 
 
+@pytest.mark.parametrize("transports", ["", "websocket", "polling"])
+def test_s4_1_the_documents_service_hears_of_its_users_new_card_without_an_invoice(
+    node: Paybell, transports: str
+) -> None:
+    """As its page refreshes the list of cards."""
+    user = f"u-{transports}"
+    with service(node, "", DOCUMENTS, transports, userId=user) as page:
+        for who in (f"not-{user}", user):
+            card = {"tokenId": f"tok-{who}", "maskedCardNo": "xxxxxxxxxxxx1111"}
+            invoice = f"CARD-{who}-{transports}"
+            gateway_says(node, invoice, "TOKENIZED", customerRefNo=who, token=card)
+        assert page.wait() == 0, "it disconnects"
+        (event,) = heard(page, "token")
+    assert set(event) == {"tokenId", "timestamp", "data"}
+    assert event["tokenId"] == f"tok-{user}"
+    assert isinstance(event["timestamp"], int)
+    assert event["data"]["last4"] == "1111"
+
+
 def test_s4_3_the_documents_service_is_refused_with_the_reason(node: Paybell) -> None:
     with (
         pytest.raises(ProcessFailed, match="the token has expired"),

@@ -3,7 +3,8 @@
 A page may connect before its shop has made the payment. One session of the node
 follows everything for all such sockets together, and looks only at `payment.created`,
 and at a payment that gets another external id: one dict lookup for each, no polling,
-however many sockets wait.
+however many sockets wait. The same session shows whoever asks (`saved_cards.py`) each
+card that a gateway saved.
 
 `add` before you look for the payments that are there already: then none falls between.
 `add` and `remove` run in the sockets' greenlets; only the first `add` waits, to read
@@ -29,6 +30,8 @@ log = logging.getLogger("paybell.live")
 Listener = Callable[[str], None]
 #: Says whether payments of a merchant are meant; likewise.
 OfMerchant = Callable[[str], bool]
+#: Called with a `payment.token_saved`; likewise.
+CardListener = Callable[[CommittedEvent], None]
 
 _REOPEN_S: Final = 0.5
 
@@ -40,6 +43,7 @@ class CreationListeners:
         self._gateway = gateway
         # external id -> listener -> whose payments it may hear of
         self._waiting: dict[str, dict[Listener, OfMerchant]] = {}
+        self._on_card: CardListener | None = None
         self._listener: _Listener | None = None
         self._session: SessionHandle | None = None
 
@@ -51,11 +55,7 @@ class CreationListeners:
     ) -> None:
         """From now on `listener` hears of new payments with this external id, of those
         merchants that it is for at the time."""
-        if self._listener is None:
-            offset = self._gateway.health().last_offset
-            # Reading waited: meanwhile another socket may have opened it.
-            if self._listener is None:
-                self._open(offset)
+        self._begin()
         self._waiting.setdefault(external_id, {})[listener] = of_merchant
 
     def remove(self, external_id: str, listener: Listener) -> None:
@@ -64,9 +64,17 @@ class CreationListeners:
         listeners.pop(listener, None)
         if not listeners:
             self._waiting.pop(external_id, None)
-        if not self._waiting and self._session is not None:
-            session, self._session, self._listener = self._session, None, None
-            session.close()
+        self._end_if_idle()
+
+    def listen_for_cards(self, listener: CardListener) -> None:
+        """From now on it hears of each card that is saved. There is one such listener.
+        Waits as `add` does."""
+        self._begin()
+        self._on_card = listener
+
+    def forget_cards(self) -> None:
+        self._on_card = None
+        self._end_if_idle()
 
     def created(self, payment_id: str, external_id: str, merchant: str) -> None:
         """Called for each new payment with an external id, in the dispatcher."""
@@ -75,14 +83,35 @@ class CreationListeners:
             if of_merchant(merchant):
                 listener(payment_id)
 
+    def card_saved(self, event: CommittedEvent) -> None:
+        """Called in the dispatcher, too."""
+        if self._on_card is not None:
+            self._on_card(event)
+
     def lost(self, listener: "_Listener") -> None:
         """The session was ended from the other side: go on where it was."""
         if listener is not self._listener:
             return
         self._listener = self._session = None
-        if self._waiting:
+        if self._is_needed:
             log.warning("live.creation_listeners_reopened offset=%d", listener.offset)
             gevent.spawn_later(_REOPEN_S, self._reopen, listener.offset)
+
+    @property
+    def _is_needed(self) -> bool:
+        return bool(self._waiting) or self._on_card is not None
+
+    def _begin(self) -> None:
+        if self._listener is None:
+            offset = self._gateway.health().last_offset
+            # Reading waited: meanwhile another socket may have opened it.
+            if self._listener is None:
+                self._open(offset)
+
+    def _end_if_idle(self) -> None:
+        if not self._is_needed and self._session is not None:
+            session, self._session, self._listener = self._session, None, None
+            session.close()
 
     def _open(self, offset: int) -> None:
         self._listener = _Listener(self, offset)
@@ -90,7 +119,7 @@ class CreationListeners:
         self._session.follow_all(offset, None)
 
     def _reopen(self, offset: int) -> None:
-        if self._waiting and self._listener is None:
+        if self._is_needed and self._listener is None:
             self._open(offset)
 
 
@@ -105,6 +134,9 @@ class _Listener(EventsOnly):
 
     def event(self, event: CommittedEvent) -> bool:
         self.offset = event.offset
+        if event.event.type is EventType.TOKEN_SAVED:
+            self._owner.card_saved(event)
+            return True
         data, order = event.event.data, None
         if data.terms is not None and event.event.type is EventType.CREATED:
             order = data.terms.external_id

@@ -10,7 +10,7 @@ merchant whom `seeds.salon` names an invoice's number is enough, as in the docum
 others have no door. Nothing waits, but for what a damaged record costs.
 """
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from urllib.parse import quote, unquote
 
 import msgspec
@@ -21,6 +21,7 @@ from engine.payment.model import Terms
 from transport.http.site_tokens import SiteTokens, TokenRefused
 
 __all__ = [
+    "SALON",
     "DoorClosed",
     "Doors",
     "Guest",
@@ -31,7 +32,7 @@ __all__ = [
 ]
 
 #: Where a shop notes whose salon a payment is, if it has several.
-_SALON = "salonId"
+SALON: Final = "salonId"
 
 
 class DoorClosed(Exception):
@@ -61,7 +62,7 @@ class Guest(msgspec.Struct, frozen=True):
         """Its own merchant's payments, and of these its own salon's."""
         if terms.merchant != self.merchant:
             return False
-        salon = terms.metadata.get(_SALON)
+        salon = terms.metadata.get(SALON)
         return self.salon is None or salon is None or str(salon) == self.salon
 
 

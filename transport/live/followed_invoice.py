@@ -16,23 +16,25 @@ from collections.abc import Callable
 from engine.codes import StreamCode
 from engine.gateway import Gateway, SessionHandle
 from engine.payment.events import CommittedEvent
-from engine.payment.model import Payment
+from engine.payment.model import EventType, Payment
 from engine.store.epochs import START, Position
 from transport.live.doors import Guest
 from transport.live.events_only import EventsOnly
 
 __all__ = ["FollowedInvoice", "Told"]
 
-#: Payments of which a client's wire remembers how much it was told.
+#: Payments of which a client's wire remembers how much it was told, and cards.
 _TOLD = 1_000
 
 
 class Told:
-    """How much one client was told of each payment: the last seq."""
+    """How much one client was told of each payment: the last seq. Of saved cards it
+    may hear in two ways (`saved_cards.py`), so each of them is noted."""
 
-    __slots__ = ("_left", "_seqs")
+    __slots__ = ("_cards", "_left", "_seqs")
 
     def __init__(self) -> None:
+        self._cards: dict[int, None] | None = None  # offsets; most pages hear of none
         self._seqs: dict[str, int] = {}
         self._left: set[str] = set()
 
@@ -44,6 +46,17 @@ class Told:
         if payment_id in self._left:
             self._left.discard(payment_id)
             del self._seqs[payment_id]
+
+    def is_new_card(self, offset: int) -> bool:
+        """Whether this event is told now for the first time: it is noted as told."""
+        if self._cards is None:
+            self._cards = {}
+        if offset in self._cards:
+            return False
+        self._cards[offset] = None
+        if len(self._cards) > _TOLD:
+            del self._cards[next(iter(self._cards))]
+        return True
 
     def seq(self, payment_id: str) -> int | None:
         return self._seqs.get(payment_id)
@@ -172,6 +185,9 @@ class FollowedInvoice(EventsOnly):
         if fact.payment_id not in self._own:
             return True  # it is being left, but its session's turn goes on
         self._told.note(fact.payment_id, fact.seq)
+        is_card = fact.type is EventType.TOKEN_SAVED
+        if is_card and not self._told.is_new_card(event.offset):
+            return True  # as its user's own
         return self.tell(event) and self.is_open
 
     def problem(self, code: StreamCode, message: str) -> bool:

@@ -10,8 +10,9 @@ SUCCESS, FAILED or PENDING (`engine/payment/outcome.py`); `timestamp` is a numbe
 `since`, the place to go on from: of an update that a completion follows the place
 before both, so that whoever loses the line between the two is told them again. Of a
 saved card `data` is what a page shows of it (brand, last four digits), and the
-`invoiceId`. Whoever has a token of the site's, or names an invoice, is a visitor like
-others: metadata and reasons are the shop's.
+`invoiceId`; no `since` for who does not follow the invoice (`saved_cards.py`). Whoever
+has a token of the site's, or names an invoice, is a visitor like others: metadata and
+reasons are the shop's.
 
 The document's page drops its callback after the first message. So a message tells that
 the outcome is another one; those that only tell of a step on the way (`is_step`: it is
@@ -48,6 +49,7 @@ __all__ = [
     "MessageName",
     "PaymentMessage",
     "PaymentMessages",
+    "card_message",
     "invoice_of",
     "messages",
     "messages_of_state",
@@ -99,7 +101,8 @@ def messages(event: CommittedEvent, epoch: str) -> tuple[PaymentMessage, ...]:
     `epoch`: the one in which the node runs (`Frames.epoch`)."""
     fact = event.event
     if fact.type is EventType.TOKEN_SAVED:
-        return (_token_saved(event, epoch),)
+        since = Position(epoch, fact.seq)
+        return (_token_saved(event, {"since": str(since)}),)
     outcome = outcome_after(fact)
     is_step = not settles(fact)
     if is_step and (outcome is not Outcome.PENDING or fact.type is EventType.CREATED):
@@ -120,7 +123,12 @@ def messages(event: CommittedEvent, epoch: str) -> tuple[PaymentMessage, ...]:
     return (PaymentMessage(STATUS_UPDATE, body(fact.seq), is_step),)
 
 
-def _token_saved(event: CommittedEvent, epoch: str) -> PaymentMessage:
+def card_message(event: CommittedEvent) -> PaymentMessage:
+    """A saved card, for who does not follow its payment."""
+    return _token_saved(event, {})
+
+
+def _token_saved(event: CommittedEvent, place: dict[str, str]) -> PaymentMessage:
     """Of the token its name and what a page shows of it: it holds nothing else."""
     fact, names = event.event, _names.decode(event.wire)
     token = fact.data.token
@@ -132,7 +140,7 @@ def _token_saved(event: CommittedEvent, epoch: str) -> PaymentMessage:
             **token.display,
             "invoiceId": names.external_id or names.payment_id,
             "paymentId": fact.payment_id,
-            "since": str(Position(epoch, fact.seq)),
+            **place,
         },
     }
     return PaymentMessage(TOKEN_SAVED, _encode(body))

@@ -38,6 +38,7 @@ from transport.live.encoding import Frames
 from transport.live.leases import Lease, Leases
 from transport.live.limits import LiveLimits
 from transport.live.salon import SalonParts, SalonTalk
+from transport.live.saved_cards import SavedCards
 from transport.live.sinks import QUEUE_BYTES, QUEUE_MESSAGES, WebSocketSink, Wire
 from transport.live.visit import Visit, is_site_token
 from transport.server.client_address import address_key
@@ -96,6 +97,7 @@ class LiveRoutes:
         self.messages_per_min = messages_per_min
         self._queue = (queue_messages, queue_bytes)
         self.creation_listeners = CreationListeners(gateway)
+        self.saved_cards = SavedCards(gateway, self.creation_listeners)
         self._limits = limits = limits or LiveLimits()
         self._identifies = RateLimiter(
             limits.identifies_per_s, limits.identifies_at_once
@@ -105,6 +107,7 @@ class LiveRoutes:
             doors or Doors(SiteTokens(gateway, vault)),
             frames,
             self.creation_listeners,
+            self.saved_cards,
             Leases(gateway.now) if leases is None else leases,
             most_followed=limits.topics,
             most_waiting=limits.per_merchant,

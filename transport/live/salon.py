@@ -25,7 +25,8 @@ An invoice that there is not yet is waited for. With `since` (and `paymentId`, b
 the `data` that came last) what was missed comes first. A place that cannot be gone on
 from is an "error" (`begins_anew`, `since_in_future`) for who asks for no answer, and an
 update of how it stands. Where a token is wanted it comes as `?token=`, or in the first
-message.
+message; from then on its user's saved cards are told, of whatever invoice
+(`saved_cards.py`).
 
 One `SalonTalk` per socket; `on_message` runs in the connection's greenlet and may wait
 for a read of the store; what is told comes from the dispatcher's.
@@ -48,8 +49,9 @@ from transport.live.followed_invoice import Told
 from transport.live.invoice_places import InvoicePlaces
 from transport.live.invoices import Name, Number, Wanted, followed, payments_of
 from transport.live.leases import Lease, Leases
-from transport.live.payment_messages import PaymentMessages
+from transport.live.payment_messages import PaymentMessage, PaymentMessages
 from transport.live.salon_invoice import Answer, SalonInvoice
+from transport.live.saved_cards import SavedCards
 from transport.live.sinks import Wire
 from transport.server.websocket.frames import encode_text
 
@@ -102,6 +104,7 @@ class SalonParts:
         doors: Doors,
         frames: Frames,
         creation_listeners: CreationListeners,
+        saved_cards: SavedCards,
         leases: Leases,
         *,
         most_followed: int = 64,
@@ -114,6 +117,7 @@ class SalonParts:
         self.frames = frames
         self.messages = PaymentMessages(frames.epoch)
         self.creation_listeners = creation_listeners
+        self.saved_cards = saved_cards
         self.leases = leases
         self.most_followed = most_followed
         self.places = InvoicePlaces(most_waiting)
@@ -143,11 +147,16 @@ class SalonTalk:
         self._told = Told()
         self._invoices: dict[str, SalonInvoice] = {}  # by the number that it gave
         self._leases: list[Lease] = []  # of its token's time, and of the shop's rules
+        self._leave_cards: Callable[[], None] | None = None
+        self._has_gone = False
         if guest is not None:
             self._seat(guest)
 
     def close(self) -> None:
         """The client has gone: nothing of it stays."""
+        self._has_gone = True
+        if self._leave_cards is not None:
+            self._leave_cards()
         for lease in self._leases:
             lease.release()
         for invoice in self._invoices.values():
@@ -198,6 +207,11 @@ class SalonTalk:
             self._leases.append(until)
         end = self._end("the shop's rules for tokens have changed")
         self._leases.append(leases.of_key(guest.rules, end))
+        leave = self._parts.saved_cards.join(guest, self._tell_card)
+        if self._has_gone:  # while the first `join` of all waited
+            leave()
+        else:
+            self._leave_cards = leave
 
     def _end(self, reason: str) -> Callable[[], None]:
         return lambda: self._wire.websocket.close(1008, reason)
@@ -288,6 +302,10 @@ class SalonTalk:
             )
 
         return answer
+
+    def _tell_card(self, offset: int, card: PaymentMessage) -> None:
+        if self._told.is_new_card(offset):
+            self._wire.send_event(encode_text(card.flat))
 
     def _say(self, kind: str, **fields: object) -> None:
         self._wire.send(encode_text(message(kind, **fields)))

@@ -33,6 +33,7 @@ def socketio_engine(
         Doors(tokens, salon),
         PaymentPackets(frames, gateway.now),
         live.creation_listeners,
+        live.saved_cards,
         limits,
         live.identify_wait_s,
     )

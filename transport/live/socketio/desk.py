@@ -7,6 +7,7 @@
      {invoiceId, since?, steps?,               payment:token-saved, as things happen;
       paymentId?} or "invoiceId"              acknowledged, if asked: {invoiceId, state,
                                                beginsAnew?}
+    (its token names a user)                  payment:token-saved of that user's cards
     unsubscribe:payment-events {invoiceId}    acknowledged, if asked: {invoiceId}
     what cannot be done                       acknowledged {error: {code, message,
                                                limit?}}, else the event
@@ -38,6 +39,7 @@ from transport.live.creation_listeners import CreationListeners
 from transport.live.doors import DoorClosed, Doors
 from transport.live.invoice_places import LIMIT, InvoicePlaces
 from transport.live.invoices import Wanted, followed, payments_of
+from transport.live.saved_cards import SavedCards
 from transport.live.socketio import packets
 from transport.live.socketio.invoices import ERROR, Invoice
 from transport.live.socketio.limits import SocketioLimits
@@ -64,6 +66,7 @@ class Desk:
         doors: Doors,
         payment_packets: PaymentPackets,
         creation_listeners: CreationListeners,
+        saved_cards: SavedCards,
         limits: SocketioLimits | None = None,
         ask_wait_s: Callable[[str], float] = lambda _client: 0.0,
     ) -> None:
@@ -74,6 +77,7 @@ class Desk:
         self._doors = doors
         self._packets = payment_packets
         self._creation_listeners = creation_listeners
+        self._saved_cards = saved_cards
         self._limits = limits or SocketioLimits()
         self._places = InvoicePlaces(self._limits.per_merchant)
 
@@ -112,6 +116,11 @@ class Desk:
             session.send(packets.refused(namespace, str(refusal), code))
             return
         seat = session.seats[namespace] = Seat(session, namespace, guest)
+        leave_cards = self._saved_cards.join(guest, seat.tell_card)
+        if seat.closed:  # its client went while the first `join` of all waited
+            leave_cards()
+            return
+        seat.leave_cards = leave_cards
         session.send(packets.connected(namespace, secrets.token_urlsafe(_SID_BYTES)))
         seat.end_with_token(self._gateway.now, self._doors.is_welcome, self._expired)
 

@@ -6,8 +6,11 @@ import time
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
+import msgspec
+
 from transport.live.doors import Guest
 from transport.live.followed_invoice import Told
+from transport.live.payment_messages import PaymentMessage
 from transport.live.socketio import packets
 from transport.live.socketio.session import Session
 
@@ -36,6 +39,7 @@ class Seat:
         "closed",
         "guest",
         "invoices",
+        "leave_cards",
         "namespace",
         "session",
         "told",
@@ -48,6 +52,7 @@ class Seat:
         self.invoices: dict[str, Followed] = {}  # by the number that the client gave
         self.told = Told()
         self.closed = False
+        self.leave_cards: Callable[[], None] = lambda: None
         self._alarm: Any = None
         self._now: Callable[[], int] = lambda: 0
         self._is_welcome: Callable[[Guest], bool] = lambda _guest: True
@@ -77,17 +82,23 @@ class Seat:
             # The clock may be set meanwhile, and the rules: look now and then.
             self._alarm = self.session.set_alarm(self, now_s + min(left_s, _LOOK_S))
 
-    def emit(self, name: str, value: dict[str, Any]) -> bool:
+    def emit(self, name: str, value: dict[str, Any] | msgspec.Raw) -> bool:
         return self.session.send(packets.event(self.namespace, name, value))
 
     def acknowledge(self, number: int, value: dict[str, Any]) -> None:
         self.session.send(packets.acknowledgement(self.namespace, number, value))
+
+    def tell_card(self, offset: int, card: PaymentMessage) -> None:
+        """One of its user's own, whether it follows the invoice or not."""
+        if not self.closed and self.told.is_new_card(offset):
+            self.emit(card.name, msgspec.Raw(card.body))
 
     def leave(self) -> None:
         """Nothing of it stays."""
         if self.closed:
             return
         self.closed = True
+        self.leave_cards()
         if self._alarm is not None:
             self._alarm.cancel()
         for invoice in tuple(self.invoices.values()):

@@ -92,6 +92,37 @@ def test_the_session_ends_when_nobody_waits_and_begins_anew_for_the_next() -> No
     assert len(gateway.sessions) == 2
 
 
+def test_a_saved_card_is_shown_to_who_asks_in_the_same_session() -> None:
+    listeners, gateway, heard = listening()
+    cards: list[object] = []
+    saved = created("order-1", type=EventType.TOKEN_SAVED)
+    (session,) = gateway.sessions
+    assert session.sink.event(saved)
+    listeners.listen_for_cards(cards.append)
+    assert session.sink.event(saved)
+    assert session.sink.event(created("order-1"))
+    assert (cards, heard) == ([saved], ["pay_1"])
+    listeners.remove("order-1", heard.append)
+    assert not session.closed
+    listeners.forget_cards()
+    assert session.closed
+    assert len(gateway.sessions) == 1
+
+
+def test_a_session_for_cards_alone_goes_on_when_it_was_ended() -> None:
+    gateway = FakeGateway()
+    listeners = CreationListeners(gateway)  # type: ignore[arg-type]
+    cards: list[object] = []
+    listeners.listen_for_cards(cards.append)
+    (first,) = gateway.sessions
+    assert first.sink.event(created("order-9"))
+    first.sink.close(1011, "gone")
+    wait_until(lambda: len(gateway.sessions) > 1, 30, "the session to be opened again")
+    assert gateway.sessions[1].all_after == [77]
+    assert gateway.sessions[1].sink.event(created("x", type=EventType.TOKEN_SAVED))
+    assert len(cards) == 1
+
+
 def test_a_session_that_was_ended_goes_on_behind_what_it_had_seen() -> None:
     listeners, gateway, heard = listening()
     (first,) = gateway.sessions

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from engine.codes import StreamCode
-from engine.payment.events import CommittedEvent, opening
-from engine.payment.model import EventType, Payment, Status, Terms
+from engine.payment.events import Change, CommittedEvent, opening
+from engine.payment.model import EventType, Payment, SavedToken, Status, Terms
 from engine.store.epochs import Position
 from tests.unit.transport.live.stage import (
     FakeGateway,
@@ -65,7 +65,7 @@ class Plain:
     def __init__(self, gateway: FakeGateway, guest: Guest) -> None:
         wire, fake = cast(Any, SocketWire()), cast(Any, gateway)
         messages, told = PaymentMessages(EPOCH), Told()
-        self.gateway, self.sent = gateway, wire.sent
+        self.gateway, self.sent, self.told = gateway, wire.sent, told
         tell_anew = self._tell_anew
         self.invoice: Callable[[], Any] = lambda: SalonInvoice(
             wire, fake, Frames(EPOCH), messages, guest, told, tell_anew
@@ -83,6 +83,7 @@ class Socketio:
         fake: Any = gateway
         self.gateway, self.sent = gateway, session.sent
         seat = Seat(session, "/payments/salon/1", guest)
+        self.told = seat.told
         payment_packets = PaymentPackets(Frames(EPOCH), gateway.now)
         self.invoice: Callable[[], Any] = lambda: Invoice(
             INVOICE, seat, fake, payment_packets, None, False
@@ -114,6 +115,31 @@ def test_what_comes_after_the_end_is_not_noted_as_told(client: Client) -> None:
     assert client.sent == []
     _, session = followed(client)
     assert session.followed == [(PAYMENT, Position(EPOCH, 1))], "the event is lost"
+
+
+def test_a_card_that_was_told_as_its_users_own_is_not_told_again(
+    client: Client,
+) -> None:
+    terms = terms_of(PAYMENT, INVOICE)
+    event, payment = paid(terms)
+    card = msgspec.structs.replace(
+        event,
+        event=msgspec.structs.replace(
+            event.event,
+            type=EventType.TOKEN_SAVED,
+            data=Change(token=SavedToken("tok_1", {})),
+        ),
+    )
+    invoice, _ = followed(client)
+    invoice.state(opening(payment.terms)[1], 0)
+    assert client.told.is_new_card(card.offset)
+    assert invoice.event(card), "its session goes on"
+    assert client.sent == []
+    assert not client.told.is_new_card(card.offset)
+    again = msgspec.structs.replace(card, offset=card.offset + 1)
+    assert invoice.event(again)
+    assert invoice.event(again)
+    assert len(client.sent) == 1
 
 
 def test_a_page_hears_nothing_of_another_salons_payment(client: Client) -> None:

@@ -14,6 +14,7 @@ from transport.live.encoding import Frames
 from transport.live.payment_messages import (
     KEPT,
     PaymentMessages,
+    card_message,
     invoice_of,
     messages,
     messages_of_state,
@@ -189,3 +190,6 @@ def test_a_saved_card_is_told_by_its_name_and_by_what_a_page_shows_of_it() -> No
         "paymentId": fact.payment_id,
         "since": f"simulate-{fact.seq}",
     }
+    beside = json.loads(card_message(replace(event, event=fact)).body)
+    assert body["data"].pop("since"), "a place, for who follows the invoice"
+    assert beside == body

@@ -10,6 +10,7 @@ from transport.live.doors import Guest
 from transport.live.encoding import Frames
 from transport.live.leases import Leases
 from transport.live.salon import SalonParts, SalonTalk
+from transport.live.saved_cards import SavedCards
 from transport.live.socketio.desk import SUBSCRIBE, Desk
 from transport.live.socketio.limits import SocketioLimits
 from transport.live.socketio.payment_packets import PaymentPackets
@@ -39,7 +40,13 @@ def test_a_known_invoice_on_a_plain_websocket_needs_no_new_allowance() -> None:
     listeners = CreationListeners(gateway)
     doors: Any = None
     parts = SalonParts(
-        gateway, doors, Frames("0"), listeners, Leases(gateway.now), most_waiting=1
+        gateway,
+        doors,
+        Frames("0"),
+        listeners,
+        SavedCards(gateway, listeners),
+        Leases(gateway.now),
+        most_waiting=1,
     )
     wire: Any = SocketWire()
     waits = iter([0.0])  # the address may ask after one invoice
@@ -55,9 +62,10 @@ def test_a_known_invoice_on_a_plain_websocket_needs_no_new_allowance() -> None:
 def test_a_page_that_must_wait_is_never_told_to_come_back_in_0_s() -> None:
     gateway: Any = FakeGateway(terms_of("pay_1", INVOICE))
     doors: Any = None
-    leases = Leases(gateway.now)
+    listeners = CreationListeners(gateway)
+    cards, leases = SavedCards(gateway, listeners), Leases(gateway.now)
     parts = SalonParts(
-        gateway, doors, Frames("0"), CreationListeners(gateway), leases, most_waiting=1
+        gateway, doors, Frames("0"), listeners, cards, leases, most_waiting=1
     )
     wire: Any = SocketWire()
     path = "/ws/payments/default"
@@ -76,6 +84,7 @@ def test_a_known_invoice_on_socketio_needs_no_new_allowance() -> None:
         doors,
         PaymentPackets(Frames("0"), gateway.now),
         listeners,
+        SavedCards(gateway, listeners),
         SocketioLimits(per_merchant=1),
         lambda _client: next(waits, 3.0),
     )
