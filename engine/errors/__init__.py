@@ -28,10 +28,13 @@
     ├─ MailboxFull              503  busy
     ├─ SourceError              503  source_unavailable      never to be read as unpaid
     │  ├─ SourceUnavailable
-    │  │  └─ SourceBehind                                    it will catch up
+    │  │  ├─ SourceBehind                                    it will catch up
+    │  │  └─ RpcError          transport/chain/jsonrpc.py
     │  ├─ SourceBusy
-    │  └─ SourceGarbage
-    │     └─ HistoryIncomplete                               one address, not the source
+    │  ├─ SourceGarbage
+    │  │  ├─ HistoryIncomplete                               one address, not the source
+    │  │  └─ AnswerCutOff      transport/chain/http_client.py
+    │  └─ NoEstimate           transport/chain/broadcasters.py
     ├─ StoreError               503  store_unavailable
     │  ├─ StoreUnreadable                                    what a read raises
     │  │  ├─ StoreUnavailable                                may pass
@@ -47,8 +50,10 @@
     │  └─ WrongKey              500  internal_error          a channel rests
     ├─ LightningError           503  lightning_unavailable
     │  ├─ NodeUnavailable                                    it may have been done
+    │  │  └─ SocketClosed      transport/lightning/held_socket.py
     │  ├─ NodeBusy
     │  ├─ NodeRefused                                        nothing was done
+    │  │  └─ SaidNo            transport/lightning/electrum_rpc.py
     │  └─ NodeGarbage                                        it may have been done
     │     └─ InvoiceMismatch                                 no payer may see it
     ├─ WalletLocked             503  wallet_locked           its passphrase is needed
@@ -60,12 +65,14 @@
        └─ BrokenSequence
 
 The number is the HTTP status and the word the stable `code` that an edge answers with
-(`engine/codes.py`); a class without them has its parent's. Errors that never leave
-`transport/` are defined there, each where it is raised: an answer that an edge has
-decided on (`Problem`, in `transport/http/problems.py`), what a wire said or a command
-cannot do. No two of one name are in both. `str()` is one line that a tired operator can
-act on; facts are attributes. Pure; imports the codes only. Those of the store, of
-wallets and of Lightning stand in files of their own beside this one; all are imported
+(`engine/codes.py`); a class without them has its parent's. One with a file beside it is
+what a single wire says more exactly, to itself: others catch its parent. Errors that
+are no `EngineError` never leave `transport/` and are defined there, each where it is
+raised: an answer that an edge has decided on (`Problem`, in
+`transport/http/problems.py`), what a wire said or a command cannot do. No two of one
+name are in both. `str()` is one line that a tired operator can act on; facts are
+attributes. Pure; imports the codes only. Those of the store, of wallets and of
+Lightning stand in files of their own beside this one; all of the engine's are imported
 from here.
 """
 

@@ -57,7 +57,7 @@ from transport.chain.chain_info import (
 )
 from transport.chain.hash_list import read_hashes
 from transport.chain.hex_digits import unhex
-from transport.chain.http_client import DEADLINE_S, TooLarge, decode
+from transport.chain.http_client import DEADLINE_S, AnswerCutOff, decode
 from transport.chain.jsonrpc import Call, JsonRpc, Reply, RpcError
 from transport.chain.phantoms import Phantoms
 
@@ -294,7 +294,7 @@ class Bitcoind(JsonRpc):
         try:
             calls: list[Call] = [(method, [txid]) for txid in txids]
             replies = self.replies(calls, _MAX_BATCH_ANSWER)
-        except TooLarge:
+        except AnswerCutOff:
             if len(txids) == 1:
                 raise
             half = len(txids) // 2

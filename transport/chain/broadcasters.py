@@ -41,7 +41,7 @@ _LEAST_FINAL_FIRST = (
 """What is said of a transaction by several: it is given up only if all give it up."""
 
 
-class _NoEstimate(SourceError):
+class NoEstimate(SourceError):
     """It answers, and has none."""
 
 
@@ -97,12 +97,12 @@ class Broadcasters:
         def ask(way: Broadcaster) -> int:
             rate = way.fee_rate(blocks)
             if rate is None:
-                raise _NoEstimate("no estimate")
+                raise NoEstimate("no estimate")
             return rate
 
         try:
             return self._first(ask)
-        except _NoEstimate:
+        except NoEstimate:
             return None
 
     def least_rate(self) -> int:

@@ -33,12 +33,12 @@ from transport.bounded_http import (
 from transport.http_failures import is_broken_pipe, reason
 
 __all__ = [
+    "AnswerCutOff",
     "DEADLINE_S",
     "MAX_BYTES",
     "Request",
     "Response",
     "SourceHttp",
-    "TooLarge",
     "decode",
     "garbage",
     "no_json",
@@ -59,7 +59,7 @@ _RETRY_AFTER_CAP_S = 3600.0  # no source is left alone for longer because it ask
 T = TypeVar("T")
 
 
-class TooLarge(SourceGarbage):
+class AnswerCutOff(SourceGarbage):
     """The answer was cut off at the limit; asking for less may help."""
 
 
@@ -181,7 +181,7 @@ class SourceHttp:
             try:
                 received = read_bounded(response.raw, request.max_bytes)
             except AnswerTooLarge as error:
-                raise TooLarge(f"{where} {error}") from error
+                raise AnswerCutOff(f"{where} {error}") from error
             whole = True
             return Response(response.status_code, received, _retry_after_s(response))
         finally:

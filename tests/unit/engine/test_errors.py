@@ -3,7 +3,7 @@
 import importlib
 import pkgutil
 import re
-from collections.abc import Iterator
+from functools import cache
 from types import ModuleType
 
 import pytest
@@ -43,31 +43,30 @@ def tree() -> dict[str, tuple[str | None, str | None, str | None]]:
     return found
 
 
-def classes() -> list[type[Exception]]:
-    """All of the file, parents first."""
-    return [
-        value
-        for value in vars(errors).values()
-        if isinstance(value, type) and issubclass(value, Exception)
-    ]
+@cache
+def defined(*packages: ModuleType) -> dict[str, type[BaseException]]:
+    """Every class of an error, by its module and name."""
+    return {
+        f"{module.name}.{name}": value
+        for package in packages
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+        for name, value in vars(importlib.import_module(module.name)).items()
+        if isinstance(value, type)
+        and issubclass(value, BaseException)
+        and value.__module__ == module.name
+    }
 
 
-def elsewhere(*packages: ModuleType) -> Iterator[str]:
-    for package in packages:
-        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            for name, value in vars(importlib.import_module(module.name)).items():
-                if (
-                    isinstance(value, type)
-                    and issubclass(value, BaseException)
-                    and value.__module__ == module.name
-                ):
-                    yield f"{module.name}.{name}"
+def classes() -> list[type[EngineError]]:
+    """All of the tree, wherever they are defined."""
+    everywhere = defined(engine, actors, transport).values()
+    return [kind for kind in everywhere if issubclass(kind, EngineError)]
 
 
 def test_every_error_of_engine_and_actors_is_in_the_one_file() -> None:
     found = {
         name
-        for name in elsewhere(engine, actors)
+        for name in defined(engine, actors)
         if not name.startswith("engine.errors.")
     }
     assert found <= ELSEWHERE
@@ -75,14 +74,24 @@ def test_every_error_of_engine_and_actors_is_in_the_one_file() -> None:
 
 def test_no_error_of_a_wire_has_the_name_of_one_in_the_tree() -> None:
     """Whoever catches one would not catch the other."""
-    wires = list(elsewhere(transport))
+    found = defined(transport)
+    wires = [name for name, kind in found.items() if not issubclass(kind, EngineError)]
     assert len(wires) > 30
     assert [name for name in wires if name.rpartition(".")[2] in tree()] == []
+
+
+def test_one_of_the_tree_that_a_wire_defines_has_its_file_beside_it() -> None:
+    lines = (errors.__doc__ or "").splitlines()
+    for kind in classes():
+        if not kind.__module__.startswith("engine.errors"):
+            path = kind.__module__.replace(".", "/") + ".py"
+            assert [x for x in lines if f"─ {kind.__name__} " in x and x.endswith(path)]
 
 
 def test_the_tree_that_is_printed_is_the_tree_there_is() -> None:
     printed = tree()
     assert list(printed) == [kind.__name__ for kind in sorted_as(printed)]
+    assert len(printed) == len(classes()), "two of one name"
     for kind in classes():
         parent = None if kind is EngineError else kind.__mro__[1].__name__
         assert printed[kind.__name__][0] == parent, kind
@@ -90,7 +99,7 @@ def test_the_tree_that_is_printed_is_the_tree_there_is() -> None:
 
 def sorted_as(
     printed: dict[str, tuple[str | None, str | None, str | None]],
-) -> list[type[Exception]]:
+) -> list[type[EngineError]]:
     order = list(printed)
     return sorted(classes(), key=lambda kind: order.index(kind.__name__))
 
