@@ -21,7 +21,7 @@ from bench.report import Row, Section
 from engine.store.sqlite.backup import make_backup
 from engine.store.sqlite.checksum import event_crc, state_crc
 from engine.store.sqlite.journal import Journal
-from engine.store.sqlite.migrations import FIRST_NEW, migrations
+from engine.store.sqlite.migrations import migrations
 from engine.store.sqlite.restore import Restore
 
 __all__ = ["old_database", "run", "upgrade"]
@@ -30,6 +30,9 @@ PAYMENTS = 375_000
 EVENTS = 4  # of each payment
 READY_S = 30
 NOW = 1_760_000_000_000
+
+FIRST_NEW = "m009_epochs"
+"""The first migration that the databases of before 0.1.0's release do not have."""
 
 
 def run() -> Section:

@@ -157,10 +157,6 @@ class KeptRows:
     def wallet_reports(self, merchant: str | None, limit: int) -> list[WalletReport]:
         return self._wallets.reports(merchant, limit)
 
-    def prepare_addresses(self, wallet: WalletRow, count: int) -> None:
-        """Derive so many ahead, now; for who knows that as many payments come."""
-        self._wallets.prepare(wallet, count)
-
     def note_webhook(self, webhook: InboundRow) -> None:
         self._write(webhook)
 

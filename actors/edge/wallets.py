@@ -219,12 +219,6 @@ class WalletDesk:
                     kept.stock.source.used(row.address)
                 self._look_at_gap(kept, row.wallet)
 
-    def prepare(self, wallet: WalletRow, count: int) -> None:
-        """Derive so many ahead, now: for who knows that as many come."""
-        kept = self._stocked(wallet)
-        kept.stock.target = max(kept.stock.target, count)
-        self._fill_up(kept)
-
     def _drawn(
         self, terms: Terms, wallet_id: str, rows: dict[str, AddressRow]
     ) -> Terms:

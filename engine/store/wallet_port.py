@@ -34,8 +34,6 @@ class WalletReader(Protocol):
     def known_addresses(self, addresses: Sequence[str]) -> set[str]:
         """Those that some payment has or had, whoever gave them."""
 
-    def address_drawn(self, address: str) -> AddressRow | None: ...
-
     def drawn_of(self, addresses: Sequence[str]) -> dict[str, str]:
         """The identity of the wallet that each of these was drawn from, by address;
         without those that were drawn from none."""

@@ -14,7 +14,7 @@ import pytest
 from gevent.pool import Pool
 
 from tests.lightning.real_shop import PATIENCE_S, STORY, Order, World
-from tests.tools.wait import wait_until
+from tests.tools.wait import PATIENCE, wait_until
 from transport.devnet.network import LightningNetwork
 
 AT_ONCE = 6  # payments on their way
@@ -91,7 +91,8 @@ def test_what_is_paid_is_confirmed_once_though_paybell_and_the_node_are_killed(
     )
     world.wait_until("failing")
     world.paybell.kill()  # both are gone
-    world.network.restart_shop()
+    world.network.shop.start(PATIENCE_S * PATIENCE)
+    world.network.wait_until_open()
     wait_for_paid(len(orders) - 2)
     world.paybell.start()  # while the rest is paid
     for greenlet in paying:

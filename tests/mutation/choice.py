@@ -25,7 +25,6 @@ TARGETS = (
     "engine/store/sqlite",
     "engine/runtime",
     "engine/policy",
-    "engine/wallet",
     "actors/watching",
     "actors/sources",
     "actors/journal",

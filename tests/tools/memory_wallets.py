@@ -54,10 +54,6 @@ class WalletTables:
         known |= {row.address for row in self._tables.drawn.values()}
         return known & set(addresses)
 
-    def address_drawn(self, address: str) -> AddressRow | None:
-        rows = self._tables.drawn.values()
-        return next((row for row in rows if row.address == address), None)
-
     def drawn_of(self, addresses: Sequence[str]) -> dict[str, str]:
         rows = self._tables.drawn.values()
         return {row.address: row.identity for row in rows if row.address in addresses}

@@ -142,8 +142,3 @@ class LightningNetwork:
                 self._limit_s,
                 lambda: f"a channel that is open\n{self.electrumx.program.tail()}",
             )
-
-    def restart_shop(self) -> None:
-        """Start it again after `shop.kill()`, and wait until it can be paid."""
-        self.shop.start(self._limit_s)
-        self.wait_until_open()

@@ -132,16 +132,6 @@ class Program:
             os.killpg(self._child.pid, signal.SIGKILL)
         self._child.wait()
 
-    def freeze(self) -> None:
-        """Make it hang: its sockets stay open, nothing is answered."""
-        if not self.has_ended:
-            os.kill(self.pid, signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        """Let it go on after `freeze`."""
-        if not self.has_ended:
-            os.kill(self.pid, signal.SIGCONT)
-
 
 def _die_with_us() -> None:
     """In the child, before its program."""

@@ -15,13 +15,10 @@ from engine.store.sqlite import schema, schema_money, schema_people
 from engine.store.sqlite.checksum import row_crc
 from engine.store.sqlite.migration_set import migrations
 
-__all__ = ["FIRST_NEW", "apply", "begin_epoch", "migrations", "names"]
+__all__ = ["apply", "begin_epoch", "migrations", "names"]
 
 _IN_ORDER = (schema, schema_money, schema_people)
 """A migration is known from the moment at which its file is imported."""
-
-FIRST_NEW = "m009_epochs"
-"""The first that the databases of before 0.1.0's release do not have."""
 
 
 def begin_epoch(sql: sqlite3.Connection) -> str:

@@ -188,10 +188,6 @@ class WalletReads(ABC):
         found: set[str] = self._ask(_known, addresses)
         return found
 
-    def address_drawn(self, address: str) -> AddressRow | None:
-        found: AddressRow | None = self._ask(_drawn_at, address)
-        return found
-
     def drawn_of(self, addresses: Sequence[str]) -> dict[str, str]:
         found: dict[str, str] = self._ask(_drawn_of, addresses)
         return found

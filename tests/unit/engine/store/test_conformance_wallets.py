@@ -60,11 +60,12 @@ def test_who_has_an_address(store: OpenStore) -> None:
     store.commit(drawn("p", 5), creation("given"))
     asked = ["address of p", "address of given", "address of nobody"]
     assert store.reader.known_addresses(asked) == set(asked[:2])
-    found = store.reader.address_drawn("address of p")
-    assert found == AddressRow("identity", 5, "address of p", "wal_1", "p", "an epoch")
-    assert store.reader.address_drawn("address of given") is None
     assert store.reader.drawn_of(asked) == {"address of p": "identity"}
     assert store.reader.drawn_of([]) == {}
+    store.commit(Write(rows=(Release("p"),)))
+    assert store.reader.over_unpaid("identity", 10) == [
+        AddressRow("identity", 5, "address of p", "wal_1", "p", "an epoch")
+    ]
 
 
 def test_how_many_addresses_in_a_row_never_saw_money(store: OpenStore) -> None:
@@ -101,8 +102,8 @@ def test_only_what_is_over_and_never_saw_money_is_drawn_again(
     payment = store.reader.payment_at("address of p1")
     assert isinstance(payment, Payment)
     assert payment.id == "y"
-    found = store.reader.address_drawn("address of p1")
-    assert found is not None
+    store.commit(Write(rows=(Release("y"),)))
+    (found, _) = store.reader.over_unpaid("identity", 10)
     assert (found.payment_id, found.epoch) == ("y", "later")
 
 

@@ -158,7 +158,6 @@ READS: dict[str, list[tuple[Any, ...]]] = {
     "wallets": [(), ("ann",)],
     "last_drawn": [("identity",), ("none",)],
     "known_addresses": [(["address of p1", "nowhere"],)],
-    "address_drawn": [("address of p1",), ("nowhere",)],
     "drawn_of": [(["address of p1", "nowhere"],)],
     "unpaid_run": [("identity", 20)],
     "over_unpaid": [("identity", 20)],
