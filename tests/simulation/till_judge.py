@@ -1,15 +1,15 @@
 """The judge of a till's world. It counts at both accounts, and reads of Paybell what
-anybody sees: events, the ledger, the table's words.
+anybody sees: events, the ledger's rows, the table's words. It sums them up by itself.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from engine.lightning.till import TillForward, TillState
-from engine.money.ledger import FEES, OWN, SALES, SAT, balances
 from engine.payment.model import Status
 
 if TYPE_CHECKING:
@@ -93,13 +93,17 @@ def _judge_told(world: TillWorld, forward: TillForward, arrived_msat: int) -> No
 def _judge_booked(world: TillWorld, forward: TillForward, swept: int, fee: int) -> None:
     net, kept, credit = world.came[forward.payment_id]
     records = world.store.postings_of(forward.payment_id, "")
-    booked = balances(record.posting for record in records)
+    booked: Counter[str] = Counter()  # satoshi, by account
+    for posting in (record.posting for record in records):
+        if posting.unit == "sat":
+            booked[posting.target] += posting.amount
+            booked[posting.source] -= posting.amount
     right = {
-        SALES: -(net + kept + credit),
-        FEES: kept + fee,
-        OWN: swept - fee,
+        "sales": -(net + kept + credit),
+        "fees": kept + fee,
+        "own": swept - fee,
         "lightning:till": net + credit - swept,
     }
-    found = {name: sat for (unit, name), sat in booked.items() if unit == SAT and sat}
+    found = {name: sat for name, sat in booked.items() if sat}
     if found != {name: sat for name, sat in right.items() if sat}:
         raise Wrong(f"{forward.id}: booked {found}, not {right}")
