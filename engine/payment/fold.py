@@ -19,7 +19,6 @@ from engine.payment.events import Change, Event
 from engine.payment.external_sums import external_flags
 from engine.payment.forwarding import Forwarding
 from engine.payment.model import (
-    MAX_RECEIPTS,
     EventType,
     Flag,
     Payment,
@@ -30,6 +29,11 @@ from engine.payment.notes import Note
 from engine.payment.transitions import check
 
 __all__ = ["EventBuilder", "evolve", "outpoint"]
+
+_MOST_SAT = 2 * MAX_SAT
+"""What was known and what one view shows are each at most all there is. If together
+they are more, the view is not believed when it has been read (`rules.follow`): no event
+that leaves the rules tells of more than `MAX_SAT`."""
 
 _STICKY: dict[EventType, Flag] = {
     EventType.LATE: Flag.LATE,
@@ -99,7 +103,7 @@ class EventBuilder:
             received, depth = self._with_new(data.receipt)
         else:
             received, depth = after.received_sat, after.confirmations
-        assert 0 <= received <= MAX_SAT * MAX_RECEIPTS, received  # fits 64 bits
+        assert 0 <= received <= _MOST_SAT, received
         assert depth >= 0, depth
         self._sums = received, depth
         flags = _flags(after, type, data, received)

@@ -11,6 +11,7 @@ else.
 
 from engine.chain.feed import ChainView
 from engine.errors import Refused
+from engine.money.amount import MAX_SAT
 from engine.payment.amendment import changes_of
 from engine.payment.booked import RateFor
 from engine.payment.chain_rules import read_view
@@ -112,6 +113,7 @@ def follow(
             take_rest(builder, observation)
         case Amend():
             _amend(builder, observation)
+    assert not builder.events or builder.received_sat <= MAX_SAT, payment.terms.id
     return builder
 
 

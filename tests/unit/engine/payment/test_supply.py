@@ -55,12 +55,19 @@ def test_such_a_view_takes_nothing_away_either(off_chain: tuple[str, ...]) -> No
     assert told.payment == before
 
 
-def test_two_sources_together_cannot_show_more_than_there_is() -> None:
+@pytest.mark.parametrize("more", [1, 50_000, MAX_SAT])
+def test_two_sources_together_cannot_show_more_than_there_is(more: int) -> None:
     told = Told()
     told(view(mined("t1", 998, MAX_SAT), source="liar"))
     before = told.payment
-    assert told(view(mined("t2", 998))) == []
+    assert told(view(mined("t2", 998, more))) == []
     assert told.payment == before
+
+
+def test_what_an_honest_source_shows_is_believed_when_the_liars_block_is_gone() -> None:
+    told = Told()
+    told(view(mined("t1", 998, MAX_SAT), source="liar"))
+    assert told(view(mined("t2", 998))) == []
     shown = view(mined("t2", 998), off_chain=(block(998),), tip=999)
     assert told(shown, after_ms=HOUR_MS)[:2] == ["reorged", "replaced"]
     assert [r.txid for r in told.payment.receipts] == ["t2"]

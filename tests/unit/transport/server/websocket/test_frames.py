@@ -1,13 +1,13 @@
 """RFC 6455 framing, section by section, as bytes in and events out."""
 
 import sys
-import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tools.wsclient import frame
+from transport.server.websocket import frames
 from transport.server.websocket.frames import (
     Binary,
     Close,
@@ -276,13 +276,33 @@ def test_what_touches_each_byte_of_a_text_is_done_by_c() -> None:
     assert calls(65_500) == calls(300) < 100
 
 
-def test_single_bytes_take_time_in_proportion_to_their_number() -> None:
-    def seconds(size: int) -> float:
-        data = frame(TEXT, b"x" * size)
-        start = time.process_time()
-        assert parse(data, 1, max_message=size) == [Text("x" * size)]
-        return time.process_time() - start
+def test_single_bytes_take_steps_in_proportion_to_their_number(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And each is unmasked once: what is there already is not gone through again."""
+    unmasked = 0
 
-    small = min(seconds(5_000) for _ in range(3))
-    # 16 times as much: quadratic would be 256 times.
-    assert min(seconds(80_000) for _ in range(2)) < small * 64
+    def counting(payload: bytes, mask: bytes, offset: int = 0) -> bytes:
+        nonlocal unmasked
+        unmasked += len(payload)
+        return unmask(payload, mask, offset)
+
+    def calls(size: int) -> int:
+        data = frame(TEXT, b"x" * size)
+        counted = 0
+
+        def count(*_: object) -> None:
+            nonlocal counted
+            counted += 1
+
+        sys.setprofile(count)
+        try:
+            events = parse(data, 1, max_message=size)
+        finally:
+            sys.setprofile(None)
+        assert events == [Text("x" * size)]
+        return counted
+
+    monkeypatch.setattr(frames, "unmask", counting)
+    assert 15 * calls(5_000) < calls(80_000) < 17 * calls(5_000)
+    assert unmasked == 5_000 + 80_000 + 5_000
