@@ -1,5 +1,6 @@
 """The mutation tool itself: what it plants, where, and what it leaves alone."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,17 @@ def test_a_sample_is_the_same_for_the_same_seed() -> None:
     assert first == chosen(["engine/payment"], 20, seed=1)
     assert first != chosen(["engine/payment"], 20, seed=2)
     assert len(first) == 20
+
+
+def test_the_table_of_those_that_survive_and_may_leaves_none_out() -> None:
+    """It names the function, its class or its file."""
+    page = (ROOT / "docs/reliability.md").read_text("utf-8")
+    said = page.partition("What survives and may")[2].partition("\nOf 114")[0]
+    words = set(re.findall(r"\w+", said))
+    for name in harmless():
+        path, _, rest = name.partition("::")
+        place = rest.partition(" | ")[0].split(".")
+        assert words & {*place, Path(path).stem} - {"__init__", "module"}, name
 
 
 def test_each_harmless_mutant_is_one_of_today_and_has_a_reason() -> None:
