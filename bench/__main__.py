@@ -39,6 +39,7 @@ BENCHES = (
     "wallet",
     "lightning",
     "checkout",
+    "missed",
     "dashboard",
 )
 

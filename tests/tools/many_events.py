@@ -7,6 +7,11 @@ The first one is written by the journal itself; the others are copies of its row
 another name, order number, address, transaction and time, put in past the journal with
 the indexes made at the end. `run.py doctor --deep` and `replay --check` find nothing
 wrong with it.
+
+    lengthen(path, payment_id, 10_000)
+
+Of one payment so many events, as a chain that is reorganised again and again makes
+them; the node that has the database is stopped meanwhile.
 """
 
 import sqlite3
@@ -22,12 +27,20 @@ from engine.delivery.channel import Channel, channel_row
 from engine.payment.events import Event, encode, opening
 from engine.payment.model import Payment, Terms
 from engine.payment.rules import decide, evolve
-from engine.store.sqlite import moments
+from engine.store.sqlite import moments, queries
 from engine.store.sqlite.checksum import event_crc, state_crc
 from engine.store.sqlite.journal import Journal
-from engine.store.writes import ChannelRow, Write
+from engine.store.writes import ChannelRow, Entry, Write
 
-__all__ = ["EVENTS_EACH", "FIRST_AT", "STEP_MS", "address_of", "fill", "name_of"]
+__all__ = [
+    "EVENTS_EACH",
+    "FIRST_AT",
+    "STEP_MS",
+    "address_of",
+    "fill",
+    "lengthen",
+    "name_of",
+]
 
 FIRST_AT = 1_700_000_000_000
 STEP_MS = 1_000
@@ -182,6 +195,37 @@ def fill(
     )
     sql.execute("COMMIT")
     sql.close()
+
+
+def lengthen(path: Path, payment_id: str, events: int) -> Payment:
+    """A payment that was only created gets at least so many events, of which the last
+    confirms it; nobody watches its address from then on. How it stands then."""
+    journal = Journal(path, synchronous="OFF")
+    payment = queries.payment(journal.connection, payment_id)
+    assert payment is not None
+    told: list[Event] = []
+    for view in _restless(payment.terms, events):
+        for event in decide(payment, view, payment.terms.created_at + view.tip.height):
+            told.append(event)
+            payment = evolve(payment, event)
+    journal.commit([Write(entries=(Entry(payment, tuple(told)),))])
+    sql = journal.connection
+    sql.execute("UPDATE payments SET watched = 0 WHERE id = ?", (payment_id,))
+    sql.close()
+    assert payment.seq >= events
+    return payment
+
+
+def _restless(terms: Terms, views: int) -> Iterator[ChainView]:
+    """Its transaction in a block, and out of it again, one event each time; at the end
+    as deep as was asked for."""
+    last = views + terms.confirmations_required - 1
+    for height in range(1, last + 1):
+        block = min(height, views)
+        is_in = height >= views or height % 2 == 0
+        place = (f"{block:064x}", block) if is_in else ()
+        output = Output(_TXID, 0, terms.amount_sat or 1_000, *place)
+        yield ChainView("made", Tip(height, f"{height:064x}"), (output,))
 
 
 def _channel(channel_id: str, merchant: str, secret: str) -> ChannelRow:
