@@ -19,14 +19,14 @@ from tests.simulation.judges.views import is_not_as_served
 from tests.simulation.record import Record, Shown
 from tests.tools import children
 
-NOT_YET = {EventType.TOKEN_SAVED}
-"""No payment on the chain is told these today; in a world such an event is a broken
-rule."""
+OF_CARDS = {EventType.TOKEN_SAVED}
+"""No payment on the chain is told these, so that in its worlds they break a rule. They
+are judged in worlds of payments by card (`tests/simulation/test_cards.py`)."""
 
 
 def test_every_event_has_its_judge() -> None:
-    assert JUDGES.keys() | NOT_YET == set(EventType)
-    assert not JUDGES.keys() & NOT_YET
+    assert JUDGES.keys() | OF_CARDS == set(EventType)
+    assert not JUDGES.keys() & OF_CARDS
 
 
 #: Of `engine.payment`, what is only a record or a name of something.

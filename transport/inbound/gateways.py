@@ -41,9 +41,9 @@ __all__ = ["GatewayVerdict", "Gateways", "opened_secrets"]
 
 log = logging.getLogger("paybell.webhook")
 
-MOST_LOOKS: Final = 100
-LOOK_AGAIN_S: Final = 0.02
-"""For a payment that is just being made: two seconds in all. A commit takes some ms."""
+LOOKS_AGAIN_S: Final = (0.02, 0.04, 0.08, 0.16, *[0.3] * 29)
+"""For a payment that is just being made: nine seconds in all, as gateways wait for an
+answer for ten or more. A commit takes some ms, and some seconds on a busy disk."""
 
 CREATED_AT_ONCE: Final = 100
 """Payments that one merchant's gateway may make in one moment."""
@@ -243,7 +243,7 @@ class Gateways:
                 wait_s,
             )
         terms = self._terms(mapping, notification, merchant, key)
-        for _ in range(MOST_LOOKS):
+        for wait_s in LOOKS_AGAIN_S:
             (made,) = self._gateway.create([terms])
             if not isinstance(made, Conflict):
                 return made
@@ -251,7 +251,7 @@ class Gateways:
             known = self._gateway.payment_at(key)
             if known is not None:
                 return known
-            gevent.sleep(LOOK_AGAIN_S)
+            gevent.sleep(wait_s)
         raise EngineBusy(f"invoice {notification.invoice} is just being made", 1)
 
     def _terms(
