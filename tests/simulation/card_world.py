@@ -15,8 +15,7 @@ import msgspec
 
 from actors.messages import Command, CreatePayments
 from actors.watching.supervisor import SupervisorActor
-from engine.payment.events import external_key
-from engine.payment.model import Payment, SavedToken, Terms
+from engine.payment.model import Payment, SavedToken, Terms, external_key
 from engine.payment.observations import Cancel, GatewayWord, Word
 from engine.payment.rules import follow
 from engine.runtime.ref import Ref, Scope
