@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import gevent
 import pytest
 
 from actors.messages import CoverageEnded
+from actors.watching.chainless import ChainlessActor
 from actors.watching.external import ExternalActor
 from engine.errors import Duplicate, EngineBusy
 from engine.payment.model import EXTERNAL, Payment, Status, external_key
@@ -128,6 +130,28 @@ def test_a_crashed_one_goes_on_from_what_is_stored(house: House) -> None:
     assert isinstance(house.watcher(payment).actor, ExternalActor)
     assert say(house, payment, "SUCCESS", "evt_2", 1_000).status is Status.CONFIRMED
     assert story(house, payment) == ["created", "detected", "confirmed"]
+
+
+def test_one_that_crashed_on_the_journal_s_answer_is_let_go_all_the_same(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its deadline had passed: who takes its place sets the next one."""
+    payment, left = create(house), [1]
+    believe = ChainlessActor._believe
+
+    def crash(actor: ChainlessActor, outcome: Any, after: Payment, reply: Any) -> None:
+        if left:
+            left.pop()
+            raise RuntimeError("a bug")
+        believe(actor, outcome, after, reply)
+
+    monkeypatch.setattr(ChainlessActor, "_believe", crash)
+    until(house, payment, Status.EXPIRED)
+    house.stage.pass_s(MONITOR_MS / 1000)
+    gevent.sleep(0)
+    assert left == []
+    assert house.node.watchers.get(payment.id) is None
+    assert story(house, payment) == ["created", "expired"]
 
 
 def test_by_hand(house: House) -> None:
