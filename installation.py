@@ -42,6 +42,7 @@ from transport.cli.settings import fail
 from transport.cli.starting import (
     CannotStart,
     alerting,
+    asking_limits,
     in_url,
     key_limits,
     live_limits,
@@ -241,6 +242,7 @@ class Installation:
                 allow_webhook_ports=config.allow_webhook_ports,
                 claim_window_s=config.claim_window_s,
                 auth_limits=key_limits(config),
+                asking_limits=asking_limits(config),
                 webhook_limits=webhook_limits(config),
                 max_merchants=config.max_merchants,
                 max_keys=config.max_keys,

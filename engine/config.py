@@ -105,9 +105,16 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     merchant_calls_per_s: int | None
     wrong_keys_per_minute: int
     webhooks_per_s: int
+    wrong_signatures_per_minute: int
     claims_per_payment: int
     claims_total_s: int | None  # None: CLAIM_WINDOWS times claim_window_s
     channels_per_merchant: int
+    channel_tests_per_minute: int
+    channel_tests_open: int
+    searches_waiting: int
+    search_wait_s: int
+    reorders_per_minute: int
+    rests_per_minute: int
     identifies_per_s: int
     identifies_at_once: int
     ws_topics: int

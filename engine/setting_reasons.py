@@ -51,6 +51,8 @@ REASONS: dict[str, dict[str, str]] = {
     "What providers and sites may send": {
         "webhook_btc_secret": "Without a secret anybody could send them.",
         "webhooks_per_s": "A provider calls for all its customers from one address.",
+        "wrong_signatures_per_minute": "A provider whose secret was changed has time to"
+        " be told so; nobody guesses one.",
         "claim_window_s": "A transaction is with every node within seconds, as a rule.",
         "claims_per_payment": "A payer sends one transaction, or replaces it a few"
         " times; each claim could keep a payment open.",
@@ -79,6 +81,17 @@ REASONS: dict[str, dict[str, str]] = {
         "channels_per_merchant": "Every event writes a row for each channel that wants"
         " it: with 20, a batch of 1,000 payments keeps the one writer for some 0.15"
         " s.",
+        "channel_tests_per_minute": "Enough to try out an endpoint by hand, and nothing"
+        " to call others with.",
+        "channel_tests_open": "Each keeps a request open for as long as the endpoint"
+        " takes.",
+        "searches_waiting": "A search looks through much (30 ms for a million"
+        " payments), and two threads read for all: one merchant's wait for each"
+        " other.",
+        "search_wait_s": "A person who has waited longer has asked again.",
+        "reorders_per_minute": "A payer wants one; each is a payment that is watched"
+        " for a week.",
+        "rests_per_minute": "A payer wants one; each is a call of the Lightning node.",
         "ws_topics": "A page follows one payment.",
         "socketio_subscriptions": "A page follows one, a till that shows all open ones"
         " some dozens.",

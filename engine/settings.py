@@ -219,6 +219,10 @@ OPTIONS: tuple[Option, ...] = (
     Option("webhooks_per_s", whole(1, 1_000_000), "200", "1 to 1000000 calls",
            "How many webhooks one address of a provider may send in a second (five"
            " seconds' worth at once): it calls for all customers from one address."),
+    Option("wrong_signatures_per_minute", whole(1, 1_000_000), "30",
+           "1 to 1000000 webhooks",
+           "How many webhooks with a wrong signature or secret are answered 401 to one"
+           " address (20 at once); more are a 429."),
     Option("claims_per_payment", whole(0, 1_000), str(CLAIMS_PER_PAYMENT),
            "0 to 1000 claims",
            "How many claims are taken for one payment in all; each could keep it open."
@@ -232,6 +236,22 @@ OPTIONS: tuple[Option, ...] = (
            "How many webhook channels a merchant may have; those for the events of all"
            " merchants count as one merchant's. Each merchant may have its own"
            " (limits.channels)."),
+    Option("channel_tests_per_minute", whole(1, 10_000), "12", "1 to 10000 tests",
+           "How often in a minute one merchant may have its channels tested (POST"
+           " /v1/channels/<id>/test)."),
+    Option("channel_tests_open", whole(1, 1_000), "2", "1 to 1000 tests",
+           "How many of these may wait for their endpoints at one time."),
+    Option("searches_waiting", whole(0, 10_000), "20", "0 to 10000 searches",
+           "How many searches of one merchant's payments may wait for the one that"
+           " runs."),
+    Option("search_wait_s", whole(1, 60), "5", "1 to 60 seconds",
+           "How long each of these waits for its turn."),
+    Option("reorders_per_minute", whole(1, 10_000), "10", "1 to 10000 payments",
+           "How many new payments one client address may ask for in a minute in the"
+           " place of those that are over, on the checkout page."),
+    Option("rests_per_minute", whole(1, 10_000), "10", "1 to 10000 invoices",
+           "How many Lightning invoices for what is missing of a payment one client"
+           " address may ask for in a minute, on the checkout page."),
     Option("identifies_per_s", whole(1, 1_000_000), "5", "1 to 1000000 numbers",
            "How many order numbers or invoices one client address may ask after in a"
            " second without a secret (/ws, /ws/payments/…)."),

@@ -23,6 +23,7 @@ from transport.control import sessions as session_routes
 from transport.control.app import control_app
 from transport.control.reorder import Reorders
 from transport.control.rests import Rests
+from transport.http.asking_limits import AskingLimits
 from transport.http.auth import Auth, KeyLimits
 from transport.http.bottle_app import Api, ApiSettings
 from transport.http.claims import Claims
@@ -95,6 +96,7 @@ class WebParts:
     lnurl_limits: LnurlLimits | None = None
     broadcasts_per_minute: int = 6
     refund_claims_per_minute: int = 6
+    asking_limits: AskingLimits = field(default_factory=AskingLimits)
     socketio: SocketioLimits | None = None
     live_limits: LiveLimits | None = None
     redis: Callable[[], StreamState] | None = None
@@ -165,7 +167,7 @@ def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
         parts.gateway,
         limits=parts.stranger_limits,
         reorders=reorders,
-        rests=Rests(parts.gateway),
+        rests=Rests(parts.gateway, parts.asking_limits.rests_per_minute),
         mail=_receipt_mail(parts),
     )
 
@@ -289,6 +291,7 @@ def _api_settings(parts: WebParts, live: LiveRoutes) -> ApiSettings:
         tolerance_percent=parts.tolerance_percent,
         quorum_above_sat=parts.quorum_above_sat,
         independent_sources=parts.independent_sources,
+        asking=parts.asking_limits,
         max_merchants=parts.max_merchants,
         gateways={} if parts.gateways is None else parts.gateways.mappings,
         allow_private_webhooks=parts.allow_private_webhooks,

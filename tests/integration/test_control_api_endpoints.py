@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import gevent
 import pytest
@@ -14,6 +15,7 @@ from tests.tools.node import RunningNode, running_node
 from tests.tools.receiver import Receiver, hang, reply
 from tests.tools.wait import wait_until
 from transport.control import deliveries
+from transport.http.asking_limits import AskingLimits
 from transport.outbound.webhook import new_secret
 
 CHANNELS = "/v1/channels"
@@ -90,26 +92,22 @@ def test_what_is_no_certificate_is_refused(node: RunningNode, pem: object) -> No
 def test_tests_of_one_merchant_are_limited_and_anothers_are_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(deliveries, "TESTS_PER_S", 0.001)  # none while this takes
-    with running_node() as node, Receiver() as shop:
+    monkeypatch.setattr(deliveries, "time", SimpleNamespace(monotonic=int))
+    limits = AskingLimits(channel_tests_per_minute=3)
+    with running_node(web={"asking_limits": limits}) as node, Receiver() as shop:
         mine, other = (
             node.post(CHANNELS, {"url": shop.url(), "merchant": merchant}).json()
             for merchant in ("mine", "other")
         )
-        statuses = [
-            node.post(f"{CHANNELS}/{mine['id']}/test").status_code
-            for _ in range(deliveries.TESTS_AT_ONCE + 3)
-        ]
-        refused = node.post(f"{CHANNELS}/{mine['id']}/test")
+        tests = [node.post(f"{CHANNELS}/{mine['id']}/test") for _ in range(4)]
         assert node.post(f"{CHANNELS}/{other['id']}/test").status_code == 200
-    assert statuses[: deliveries.TESTS_AT_ONCE] == [200] * deliveries.TESTS_AT_ONCE
-    assert set(statuses[deliveries.TESTS_AT_ONCE + 1 :]) <= {200, 429}
-    assert 429 in statuses
-    assert refused.status_code == 429
-    assert "Retry-After" in refused.headers
+    assert [test.status_code for test in tests] == [200, 200, 200, 429]
+    assert tests[-1].headers["Retry-After"] == "20"
+    assert tests[-1].json()["limit"] == "channel_tests_per_minute"
 
 
 def test_a_merchant_waits_for_few_endpoints_at_one_time() -> None:
+    at_a_time = AskingLimits().channel_tests_open
     with running_node() as node, Receiver(default=hang()) as shop:
         asked = {"url": shop.url(), "timeout_s": 30}
         channel = node.post(CHANNELS, asked).json()
@@ -117,12 +115,12 @@ def test_a_merchant_waits_for_few_endpoints_at_one_time() -> None:
         key = {"Authorization": f"Bearer {node.api_key}"}
         waiting = [
             gevent.spawn(requests.post, node.url + place, headers=key)
-            for _ in range(deliveries.TESTS_AT_A_TIME)
+            for _ in range(at_a_time)
         ]
-        shop.wait_for(deliveries.TESTS_AT_A_TIME)
+        shop.wait_for(at_a_time)
         refused = node.post(place)
         assert refused.status_code == 429
-        assert f"{deliveries.TESTS_AT_A_TIME} at one time" in refused.json()["detail"]
+        assert refused.json()["limit"] == "channel_tests_open"
         gevent.killall(waiting)
 
 

@@ -316,8 +316,9 @@ def test_who_calls_too_often_is_told_when_to_come_again(tmp_path: Path) -> None:
 def test_who_guesses_secrets_is_slowed_down(tmp_path: Path) -> None:
     limits = CallLimits(failure_rate_per_s=0.001, failure_burst=2)
     with live_node(tmp_path, webhook={"limits": limits}) as node:
-        tries = [callback(node, addr="x", secret=str(n)).status for n in range(3)]
-        assert tries == [401, 401, 429]
+        tries = [callback(node, addr="x", secret=str(n)) for n in range(3)]
+        assert [tried.status for tried in tries] == [401, 401, 429]
+        assert tries[-1].json["limit"] == "wrong_signatures_per_minute"
 
 
 def test_while_the_journal_cannot_write_nothing_is_answered_200(

@@ -17,7 +17,7 @@ from tests.tools.fake_upstream import text
 from tests.tools.paybell import serving
 from tests.tools.phoenixd_double import PhoenixdDouble
 from tests.tools.wait import PATIENCE, wait_until
-from transport.control.rests import PER_MINUTE
+from transport.http.asking_limits import AskingLimits
 
 BOTH: dict[str, Any] = {"methods": ["onchain", "lightning"], "amount_sat": 5_000}
 FEE = 300
@@ -261,9 +261,10 @@ def test_a_stranger_who_asks_too_often_waits(
 ) -> None:
     """No time passes meanwhile, after which one more would be allowed."""
     monkeypatch.setattr("transport.control.rests.time", SimpleNamespace(monotonic=int))
-    shorts = [short(shop, FEE + n) for n in range(PER_MINUTE + 1)]
+    per_minute = AskingLimits().rests_per_minute
+    shorts = [short(shop, FEE + n) for n in range(per_minute + 1)]
     codes = [ask(shop, one).status_code for one in shorts]
-    assert codes == [303] * PER_MINUTE + [429]
+    assert codes == [303] * per_minute + [429]
 
 
 ADDRESS = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"

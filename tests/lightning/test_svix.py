@@ -213,6 +213,7 @@ def test_a_flood_is_held_up_by_the_address_it_comes_from() -> None:
     with stage(webhook_limits=few) as made:
         wrong = [made.send(received(), secret=new_secret()) for _ in range(3)]
         assert [x.status_code for x in wrong] == [401, 401, 429]
+        assert wrong[-1].json()["limit"] == "wrong_signatures_per_minute"
         right = [made.send(received()) for _ in range(3)]
         assert [x.status_code for x in right] == [200, 200, 429]
         assert right[-1].headers["Retry-After"]

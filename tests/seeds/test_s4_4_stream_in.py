@@ -17,7 +17,7 @@ from tests.seeds.stream_in_stage import (
     until,
 )
 from tests.tools.redis_server import RedisServer, entries
-from transport.http.problems import Problem
+from transport.http.problems import Problem, rate_limited
 from transport.inbound import redis_held, redis_stream
 from transport.inbound.redis_entries import MAX_ENTRY_BYTES, Notification
 from transport.outbound.redis_link import MAX_ANSWER_BYTES
@@ -218,7 +218,7 @@ def test_s4_4_what_comes_too_fast_waits_and_is_never_put_aside(
 
     def limited(one: Notification) -> None:
         if b"inv-1" in one.raw and journal.tried < 100:
-            raise Problem(Code.RATE_LIMITED, "Too many new invoices of this gateway.")
+            raise rate_limited("Too many new invoices.", 1.0, "creates_per_minute")
 
     journal.answer = limited
     for number in (*range(100, 150), 2):

@@ -18,6 +18,7 @@ from engine.secrets.vault import Vault
 from engine.store.port import StoreReader
 from engine.store.sqlite.store import SqliteStore
 from transport.cli.open_files import client_connections, raise_limit
+from transport.http.asking_limits import AskingLimits
 from transport.http.auth import KeyLimits, hash_key
 from transport.live.limits import LiveLimits
 from transport.live.socketio.limits import SocketioLimits
@@ -31,6 +32,7 @@ from transport.server.limits import CallLimits, Limits
 __all__ = [
     "CannotStart",
     "alerting",
+    "asking_limits",
     "cannot_listen",
     "in_url",
     "key_limits",
@@ -147,7 +149,22 @@ def mail_node(config: Config) -> MailNode:
 def webhook_limits(config: Config) -> CallLimits:
     """Five seconds' worth may come at once."""
     rate_per_s = config.webhooks_per_s
-    return CallLimits(rate_per_s=rate_per_s, burst=5 * rate_per_s)
+    return CallLimits(
+        rate_per_s=rate_per_s,
+        burst=5 * rate_per_s,
+        failure_rate_per_s=config.wrong_signatures_per_minute / 60,
+    )
+
+
+def asking_limits(config: Config) -> AskingLimits:
+    return AskingLimits(
+        channel_tests_per_minute=config.channel_tests_per_minute,
+        channel_tests_open=config.channel_tests_open,
+        searches_waiting=config.searches_waiting,
+        search_wait_s=config.search_wait_s,
+        reorders_per_minute=config.reorders_per_minute,
+        rests_per_minute=config.rests_per_minute,
+    )
 
 
 def seed_limits(config: Config) -> SeedLimits:

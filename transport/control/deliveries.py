@@ -12,7 +12,6 @@ from typing import Any
 
 import msgspec
 
-from engine.codes import Code
 from engine.delivery.attempt import AttemptOutcome
 from engine.delivery.bodies import BODIES, no_such_version
 from engine.delivery.channel import Channel
@@ -31,18 +30,11 @@ from transport.http.inputs import NoFields
 from transport.http.new_ids import new_id
 from transport.http.openapi import Operation
 from transport.http.params import CursorQuery
-from transport.http.problems import retry_later
+from transport.http.problems import rate_limited
 from transport.http.request_json import json_body, query, typed
 from transport.server.limits import RateLimiter
 
 __all__ = ["Deliveries"]
-
-TESTS_AT_ONCE = 10
-TESTS_PER_S = 0.2
-"""Of one merchant: enough to try out an endpoint by hand, and nothing to call with."""
-
-TESTS_AT_A_TIME = 2
-"""Of one merchant. Each keeps a request open for as long as the endpoint takes."""
 
 
 class Deliveries:
@@ -55,7 +47,8 @@ class Deliveries:
         self._auth = auth
         self._vault = vault
         self._settings = settings
-        self._tests = RateLimiter(TESTS_PER_S, TESTS_AT_ONCE)
+        per_minute = settings.asking.channel_tests_per_minute
+        self._tests = RateLimiter(per_minute / 60, per_minute)
         self._under_way: Counter[str] = Counter()  # tests, by merchant
 
     @Operation(
@@ -105,15 +98,21 @@ class Deliveries:
     @contextmanager
     def _one_test(self, merchant: str) -> Iterator[None]:
         """A call of ours that somebody waits for: a merchant has few at one time."""
+        limits = self._settings.asking
         wait_s = self._tests.allow(merchant, time.monotonic())
-        if not wait_s and self._under_way[merchant] >= TESTS_AT_A_TIME:
-            wait_s = 1.0
-        if wait_s:
-            raise retry_later(
-                Code.RATE_LIMITED,
-                f"A merchant may test its channels {TESTS_AT_ONCE} times, then once in"
-                f" {1 / TESTS_PER_S:.0f} s, {TESTS_AT_A_TIME} at one time.",
+        if wait_s > 0:
+            raise rate_limited(
+                f"A merchant may test its channels {limits.channel_tests_per_minute}"
+                " times in a minute (channel_tests_per_minute).",
                 wait_s,
+                "channel_tests_per_minute",
+            )
+        if self._under_way[merchant] >= limits.channel_tests_open:
+            raise rate_limited(
+                f"A merchant may test {limits.channel_tests_open} of its channels at"
+                " one time (channel_tests_open).",
+                1.0,
+                "channel_tests_open",
             )
         self._under_way[merchant] += 1
         try:

@@ -79,7 +79,7 @@ class _Payments(CreatingRoutes):
         idempotency: Idempotency,
     ) -> None:
         super().__init__(gateway, auth, vault, settings, idempotency)
-        self._searches = Searches()
+        self._searches = Searches(settings.asking)
 
     # -- create ----------------------------------------------------------------------
 

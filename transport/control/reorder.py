@@ -31,7 +31,7 @@ from transport.http.auth import Principal
 from transport.http.bottle_app import ApiSettings
 from transport.http.inputs import PaymentRequest
 from transport.http.new_ids import successor_id
-from transport.http.problems import Problem, retry_later
+from transport.http.problems import Problem, rate_limited
 from transport.server.limits import RateLimiter
 
 __all__ = ["MAX_CHAIN", "OFFERED_MS", "REPLACES", "Reorders", "time_of"]
@@ -46,9 +46,6 @@ OFFERED_MS: Final = DAY_MS
 """So long after its expiry a payment can have a successor: a day. Then a shop has
 forgotten the order, and a visitor who finds an old link should not pay for it."""
 
-PER_MINUTE: Final = 10
-LIMIT: Final = "reorders_per_minute"
-
 _WITH_MONEY: Final = frozenset((OrderStatus.PAID, OrderStatus.CONFIRMING))
 
 
@@ -59,7 +56,8 @@ class Reorders:
         self._gateway = gateway
         self._vault = vault
         self._settings = settings
-        self._clients = RateLimiter(PER_MINUTE / 60, PER_MINUTE)
+        per_minute = settings.asking.reorders_per_minute
+        self._clients = RateLimiter(per_minute / 60, per_minute)
         self._alone = OneAtATime()
 
     def successor(self, payment: Payment) -> Payment | None:
@@ -104,8 +102,12 @@ class Reorders:
                 raise Problem(Code.WRONG_PAYMENT_STATE, text)
             wait_s = self._clients.allow(client, time.monotonic())
             if wait_s > 0:
-                text = "Too many new payments were asked for from this address."
-                raise retry_later(Code.RATE_LIMITED, text, wait_s, LIMIT)
+                raise rate_limited(
+                    "Too many new payments were asked for from this address"
+                    " (reorders_per_minute).",
+                    wait_s,
+                    "reorders_per_minute",
+                )
             return self._create(payment)
 
     def _create(self, before: Payment) -> Payment:

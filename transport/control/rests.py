@@ -28,18 +28,15 @@ from engine.payment.model import Invoice, Payment
 from engine.payment.observations import AgreeRest
 from engine.payment.rest_rules import RestDue, rest_due, rest_shown, short_sat
 from transport.control.one_at_a_time import OneAtATime
-from transport.http.problems import Problem, retry_later
+from transport.http.problems import Problem, rate_limited, retry_later
 from transport.server.limits import RateLimiter
 
-__all__ = ["LIMIT", "MOST_IN_VAIN", "PER_MINUTE", "Rests"]
+__all__ = ["MOST_IN_VAIN", "Rests"]
 
 log = logging.getLogger("paybell.lightning")
 
 PAYER: Final = "payer"
 """Whose hand it was, in `data.by`."""
-
-PER_MINUTE: Final = 10
-LIMIT: Final = "rests_per_minute"
 
 MOST_IN_VAIN: Final = 5
 """Invoices of one payment that its node made, and that could not be used: another than
@@ -58,9 +55,10 @@ _ANSWERS: Final = frozenset((UpstreamState.LIVE, UpstreamState.BEHIND))
 class Rests:
     """See the module docstring."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Gateway, per_minute: int) -> None:
+        """`per_minute`: the setting rests_per_minute."""
         self._gateway = gateway
-        self._clients = RateLimiter(PER_MINUTE / 60, PER_MINUTE)
+        self._clients = RateLimiter(per_minute / 60, per_minute)
         self._alone = OneAtATime()
         self._in_vain: OrderedDict[str, int] = OrderedDict()  # by payment
 
@@ -93,8 +91,12 @@ class Rests:
                 raise Problem(Code.WRONG_PAYMENT_STATE, text)
             wait_s = self._clients.allow(client, time.monotonic())
             if wait_s > 0:
-                text = "Too many invoices were asked for from this address."
-                raise retry_later(Code.RATE_LIMITED, text, wait_s, LIMIT)
+                raise rate_limited(
+                    "Too many invoices were asked for from this address"
+                    " (rests_per_minute).",
+                    wait_s,
+                    "rests_per_minute",
+                )
             made, asked = self._made(payment, due, account)
             try:
                 invoice = self._checked(payment, made, asked, account)

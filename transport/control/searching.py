@@ -12,25 +12,23 @@ from typing import Final
 
 from gevent.lock import BoundedSemaphore
 
-from engine.codes import Code
 from engine.store.further import Further
-from transport.http.problems import retry_later
+from transport.http.asking_limits import AskingLimits
+from transport.http.problems import rate_limited
 
-__all__ = ["MOST_WAITING", "Searches"]
-
-MOST_WAITING: Final = 20
-WAIT_S: Final = 5.0
+__all__ = ["Searches"]
 
 _TEXT: Final = (
-    f"Searches of one merchant come one after the other, and {MOST_WAITING} wait"
-    " already. Wait for the answer of one before the next."
+    "Searches of one merchant come one after the other: wait for the answer of one"
+    " before the next."
 )
 
 
 class Searches:
     """One per node."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: AskingLimits) -> None:
+        self._most, self._wait_s = limits.searches_waiting, limits.search_wait_s
         self._turns: dict[str, tuple[BoundedSemaphore, list[None]]] = {}  # by owner
 
     @contextmanager
@@ -41,12 +39,14 @@ class Searches:
             yield
             return
         lock, here = self._turns.setdefault(owner, (BoundedSemaphore(1), []))
-        if len(here) > MOST_WAITING:
-            raise retry_later(Code.RATE_LIMITED, _TEXT, 1)
+        if len(here) > self._most:
+            text = f"{_TEXT} {self._most} wait already (searches_waiting)."
+            raise rate_limited(text, 1, "searches_waiting")
         here.append(None)
         try:
-            if not lock.acquire(timeout=WAIT_S):
-                raise retry_later(Code.RATE_LIMITED, _TEXT, 1)
+            if not lock.acquire(timeout=self._wait_s):
+                text = f"{_TEXT} This one waited {self._wait_s:g} s (search_wait_s)."
+                raise rate_limited(text, 1, "search_wait_s")
             try:
                 yield
             finally:

@@ -28,7 +28,7 @@ from engine.gateway import Gateway
 from engine.merchants.name import EVERYBODY
 from engine.merchants.scopes import Scope, default_scopes
 from engine.policy.fair_share import FairShare
-from transport.http.problems import Problem, retry_later
+from transport.http.problems import Problem, rate_limited
 from transport.http.sessions import Session, Sessions
 from transport.server.client_address import address_key
 from transport.server.limits import RateLimiter
@@ -198,8 +198,11 @@ class Auth:
             else "This merchant's share of the node's calls is used up, and so is what"
             " others leave of theirs (calls_per_s)."
         )
-        limit = "merchant_calls_per_s" if wait.is_ceiling else "calls_per_s"
-        raise retry_later(Code.RATE_LIMITED, detail, wait.seconds, limit)
+        raise rate_limited(
+            detail,
+            wait.seconds,
+            "merchant_calls_per_s" if wait.is_ceiling else "calls_per_s",
+        )
 
     def principal(self, key: str) -> Principal | None:
         """Whom a key stands for, without counting the call."""
@@ -279,8 +282,7 @@ class Auth:
         client = address_key(environ.get("REMOTE_ADDR", ""))
         wait_s = self._failures.allow(client, self._clock())
         if wait_s > 0:
-            return retry_later(
-                Code.RATE_LIMITED,
+            return rate_limited(
                 "Too many requests without a valid API key from this address"
                 " (wrong_keys_per_minute).",
                 wait_s,

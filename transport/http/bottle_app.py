@@ -19,9 +19,10 @@ from engine.merchants.gateway_mapping import GatewayMapping
 from engine.policy.defaults import MAX_MERCHANTS, MONITOR_S
 from engine.ports import ChannelSender
 from engine.wallet.forward_policy import ForwardPolicy
+from transport.http.asking_limits import AskingLimits
 from transport.http.auth import SCOPE
 from transport.http.openapi import Operation
-from transport.http.problems import CRASHED, Problem, problem_of, retry_later
+from transport.http.problems import CRASHED, Problem, problem_of, rate_limited
 from transport.http.request_times import RequestTimes
 from transport.http.strangers import LIMIT, TOO_MANY, Strangers
 from transport.problem_body import MEDIA_TYPE
@@ -80,6 +81,9 @@ class ApiSettings:
 
     gateways: Mapping[str, GatewayMapping] = field(default_factory=dict)
     """Those whose signed word confirms a payment without a chain, by name."""
+
+    asking: AskingLimits = field(default_factory=AskingLimits)
+    """Of what costs more than a call."""
 
     allow_private_webhooks: bool = False
     allow_webhook_ports: frozenset[int] = frozenset()
@@ -210,7 +214,7 @@ class Api(bottle.Bottle):  # type: ignore[misc]  # the package has no types
         wait_s = self._strangers.wait_s(environ)
         if wait_s == 0:
             return None
-        problem = retry_later(Code.RATE_LIMITED, TOO_MANY, wait_s, LIMIT)
+        problem = rate_limited(TOO_MANY, wait_s, LIMIT)
         return _as_answer(problem, environ)
 
     def default_error_handler(self, error: Any) -> bytes:

@@ -7,6 +7,7 @@ and by the page (`transport/pages/refund.py`). Runs in the request's greenlet.
 """
 
 import time
+from typing import Final
 
 from engine.bitcoin.address import parse_address
 from engine.codes import Code
@@ -15,13 +16,13 @@ from engine.gateway import Gateway
 from engine.payment.refund import Refund
 from engine.payment.refund_rules import claimed, refundable_sat, taken_sat
 from engine.secrets.vault import Vault
-from transport.http.problems import Problem, invalid, retry_later
+from transport.http.problems import Problem, invalid, rate_limited
 from transport.problem_body import FieldError
 from transport.server.limits import RateLimiter
 
 __all__ = ["Claims", "destination"]
 
-LIMIT = "refund_claims_per_minute"
+LIMIT: Final = "refund_claims_per_minute"
 
 
 class Claims:
@@ -49,8 +50,7 @@ class Claims:
         """The address in its normal form. Raises `Problem` 422, 429."""
         wait_s = self._attempts.allow(refund.id, time.monotonic())
         if wait_s > 0:
-            raise retry_later(
-                Code.RATE_LIMITED,
+            raise rate_limited(
                 f"Too many attempts at this refund ({LIMIT}).",
                 wait_s,
                 LIMIT,

@@ -15,10 +15,19 @@ from msgspec.structs import replace
 from engine.codes import Code
 from engine.errors import EngineBusy, EngineError, StoreUnreadable
 from engine.store.epochs import Position
+from transport.limit_names import LimitName
 from transport.problem_body import FieldError, ProblemBody, problem_body
 from transport.server.request_id import ENVIRON as REQUEST_ID
 
-__all__ = ["CRASHED", "Problem", "cursor_gone", "invalid", "problem_of", "retry_later"]
+__all__ = [
+    "CRASHED",
+    "Problem",
+    "cursor_gone",
+    "invalid",
+    "problem_of",
+    "rate_limited",
+    "retry_later",
+]
 
 CRASHED = "Something went wrong in the node. The details are in its log."
 
@@ -89,12 +98,15 @@ def cursor_gone(going_on_from: Position, *, is_kept: bool = True) -> Problem:
     return Problem(Code.CURSOR_GONE, detail, cursor=str(going_on_from))
 
 
-def retry_later(
-    code: Code, detail: str, retry_after_s: float, limit: str | None = None
-) -> Problem:
-    """429 or 503: the same request may be sent again after so many seconds."""
-    seconds = str(max(1, int(-(-retry_after_s // 1))))
-    return Problem(code, detail, headers={"Retry-After": seconds}, limit=limit)
+def retry_later(code: Code, detail: str, retry_after_s: float) -> Problem:
+    """503: the same request may be sent again after so many seconds."""
+    return Problem(code, detail, headers=_retry_after(retry_after_s))
+
+
+def rate_limited(detail: str, retry_after_s: float, limit: LimitName) -> Problem:
+    """429, as `retry_later`, with the setting that was run into."""
+    headers = _retry_after(retry_after_s)
+    return Problem(Code.RATE_LIMITED, detail, headers=headers, limit=limit)
 
 
 def problem_of(error: Exception) -> Problem:
@@ -116,3 +128,7 @@ def problem_of(error: Exception) -> Problem:
         case EngineError() if error.code.status < 500:
             return Problem(error.code, str(error))
     return Problem(Code.INTERNAL_ERROR, CRASHED)
+
+
+def _retry_after(seconds: float) -> dict[str, str]:
+    return {"Retry-After": str(max(1, int(-(-seconds // 1))))}

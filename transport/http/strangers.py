@@ -7,7 +7,7 @@ WebSockets. No I/O; runs in the request's greenlet.
 """
 
 import time
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -17,7 +17,7 @@ from transport.server.limits import RateLimiter
 __all__ = ["LIMIT", "TOO_MANY", "StrangerLimits", "Strangers"]
 
 TOO_MANY = "Too many requests without an API key from this address."
-LIMIT = "anonymous_per_s"
+LIMIT: Final = "anonymous_per_s"
 
 
 class StrangerLimits(msgspec.Struct, frozen=True, kw_only=True):

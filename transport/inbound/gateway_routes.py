@@ -15,7 +15,7 @@ from typing import Any
 from engine.codes import Code
 from transport.http.bottle_app import Api, HttpAnswer, answer, environ
 from transport.http.openapi import Operation
-from transport.http.problems import Problem, retry_later
+from transport.http.problems import Problem, rate_limited
 from transport.inbound.gateway_body import BODY_BYTES
 from transport.inbound.gateways import Gateways
 from transport.inbound.schema import GatewayAnswer
@@ -76,8 +76,7 @@ class _GatewayRoutes:
         client = address_key(env.get("REMOTE_ADDR", ""))
         wait_s = self._calls.allow(client, time.monotonic())
         if wait_s > 0:
-            raise retry_later(
-                Code.RATE_LIMITED,
+            raise rate_limited(
                 "Too many webhooks from this address (webhooks_per_s).",
                 wait_s,
                 "webhooks_per_s",
@@ -98,10 +97,11 @@ class _GatewayRoutes:
                     gateway, client, environ().get(REQUEST_ID, ""))  # fmt: skip
         wait_s = self._failures.allow(client, time.monotonic())
         if wait_s > 0:
-            return retry_later(
-                Code.RATE_LIMITED,
-                "Too many wrong signatures from this address.",
+            return rate_limited(
+                "Too many wrong signatures from this address"
+                " (wrong_signatures_per_minute).",
                 wait_s,
+                "wrong_signatures_per_minute",
             )
         return problem
 

@@ -31,7 +31,7 @@ from engine.policy.defaults import MONITOR_S
 from engine.secrets.vault import Vault
 from engine.store.writes import Conflict, InboundRow
 from transport.http.new_ids import new_payment_id
-from transport.http.problems import Problem, retry_later
+from transport.http.problems import Problem, rate_limited, retry_later
 from transport.inbound.gateway_body import BODY_BYTES, Body, read_gateway_body
 from transport.inbound.gateway_reading import GatewayNotification, read_notification
 from transport.inbound.gateway_signature import Signed, signed_by
@@ -237,10 +237,10 @@ class Gateways:
             )
         wait_s = self._made[notification.gateway].allow(merchant, time.monotonic())
         if wait_s > 0:
-            raise retry_later(
-                Code.RATE_LIMITED,
+            raise rate_limited(
                 "Too many new invoices of this gateway (creates_per_minute).",
                 wait_s,
+                "creates_per_minute",
             )
         terms = self._terms(mapping, notification, merchant, key)
         for wait_s in LOOKS_AGAIN_S:

@@ -30,7 +30,7 @@ from engine.merchants.gateway_mapping import GatewaySignature
 from engine.store.writes import InboundRow
 from transport.http.bottle_app import Api, HttpAnswer, answer, environ
 from transport.http.openapi import Header, Operation
-from transport.http.problems import Problem, retry_later
+from transport.http.problems import Problem, rate_limited
 from transport.inbound.gateway_body import Body
 from transport.inbound.gateway_signature import Signed, signed_by
 from transport.inbound.schema import WebhookAnswer
@@ -140,8 +140,7 @@ class _Svix:
         client = address_key(env.get("REMOTE_ADDR", ""))
         wait_s = self._calls.allow(client, time.monotonic())
         if wait_s > 0:
-            raise retry_later(
-                Code.RATE_LIMITED,
+            raise rate_limited(
                 "Too many webhooks from this address (webhooks_per_s).",
                 wait_s,
                 "webhooks_per_s",
@@ -189,10 +188,11 @@ class _Svix:
                     account, client, environ().get(REQUEST_ID, ""))  # fmt: skip
         wait_s = self._failures.allow(client, time.monotonic())
         if wait_s > 0:
-            return retry_later(
-                Code.RATE_LIMITED,
-                "Too many wrong signatures from this address.",
+            return rate_limited(
+                "Too many wrong signatures from this address"
+                " (wrong_signatures_per_minute).",
                 wait_s,
+                "wrong_signatures_per_minute",
             )
         if signed is Signed.TOO_OLD:
             return Problem(

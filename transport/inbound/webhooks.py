@@ -39,7 +39,7 @@ from engine.store.writes import InboundRow
 from transport.http.bottle_app import Api, answer, environ
 from transport.http.find_payment import find_payment
 from transport.http.openapi import Header, Operation
-from transport.http.problems import Problem, retry_later
+from transport.http.problems import Problem, rate_limited, retry_later
 from transport.http.request_json import query_pairs
 from transport.inbound.dialects import ProviderNotification, read_blockonomics, read_btc
 from transport.inbound.schema import BlockonomicsQuery, BtcWebhook, WebhookAnswer
@@ -213,8 +213,7 @@ class _Webhooks:
             )
         wait_s = self._calls.allow(_client(env), time.monotonic())
         if wait_s > 0:
-            raise retry_later(
-                Code.RATE_LIMITED,
+            raise rate_limited(
                 "Too many webhooks from this address (webhooks_per_s).",
                 wait_s,
                 "webhooks_per_s",
@@ -278,10 +277,11 @@ class _Webhooks:
             env.get(REQUEST_ID, ""),
         )
         if wait_s > 0:
-            return retry_later(
-                Code.RATE_LIMITED,
-                "Too many wrong signatures or secrets from this address.",
+            return rate_limited(
+                "Too many wrong signatures or secrets from this address"
+                " (wrong_signatures_per_minute).",
                 wait_s,
+                "wrong_signatures_per_minute",
             )
         return Problem(Code.UNAUTHORIZED, detail)
 

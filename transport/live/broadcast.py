@@ -14,7 +14,6 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from engine.codes import Code
 from engine.merchants.scopes import Scope
 from engine.policy.token_bucket import TokenBucket
 from engine.runtime.yielding import yielding_every
@@ -23,7 +22,7 @@ from transport.http.bottle_app import Api, answer, environ
 from transport.http.input_values import NO_CONTROLS, Merchant
 from transport.http.inputs import Request
 from transport.http.openapi import Operation
-from transport.http.problems import retry_later
+from transport.http.problems import rate_limited
 from transport.http.request_json import json_body, typed
 from transport.live.routes import LiveRoutes
 
@@ -81,8 +80,7 @@ class _Broadcast:
         asked = typed(json_body(environ()), BroadcastRequest)
         self._allowance, wait_s = self._allowance.take(time.monotonic())
         if wait_s > 0:
-            raise retry_later(
-                Code.RATE_LIMITED,
+            raise rate_limited(
                 "Too many messages to all clients (broadcasts_per_minute).",
                 wait_s,
                 "broadcasts_per_minute",

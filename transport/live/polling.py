@@ -35,7 +35,7 @@ from transport.http.find_payment import find_followed
 from transport.http.input_values import MAX_EXTERNAL_ID
 from transport.http.openapi import Operation
 from transport.http.params import Query
-from transport.http.problems import Problem, problem_of, retry_later
+from transport.http.problems import Problem, problem_of, rate_limited, retry_later
 from transport.http.request_json import query
 from transport.http.site_tokens import SiteTokens
 from transport.http.strangers import LIMIT, TOO_MANY, Strangers
@@ -184,10 +184,11 @@ class _Polling:
         client = address_key(environ().get("REMOTE_ADDR", ""))
         wait_s = self._identify_wait_s(client)
         if wait_s > 0:
-            raise retry_later(
-                Code.RATE_LIMITED,
-                "Too many order numbers were asked after from this address.",
+            raise rate_limited(
+                "Too many order numbers were asked after from this address"
+                " (identifies_per_s).",
                 wait_s,
+                "identifies_per_s",
             )
         found = self._gateway.payments_of(external_id, asked.merchant)
         proven = meant = None
@@ -290,7 +291,7 @@ def _refuse(
 ) -> None:
     wait_s = strangers.wait_s(environ)
     if wait_s > 0:
-        raise retry_later(Code.RATE_LIMITED, TOO_MANY, wait_s, LIMIT)
+        raise rate_limited(TOO_MANY, wait_s, LIMIT)
     if not is_allowed_origin(environ, origins):
         raise Problem(
             Code.ORIGIN_NOT_ALLOWED,

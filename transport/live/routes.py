@@ -15,7 +15,6 @@ says there is counted, and ignored but for `{"type":"ping"}`, which gets a "pong
 page cannot see the protocol's own pings.
 """
 
-import math
 import time
 from functools import partial
 from typing import Any, Final
@@ -43,7 +42,7 @@ from transport.live.sinks import QUEUE_BYTES, QUEUE_MESSAGES, WebSocketSink, Wir
 from transport.live.visit import Visit, is_site_token
 from transport.server.client_address import address_key
 from transport.server.limits import RateLimiter
-from transport.server.refusal import Refusal, problem
+from transport.server.refusal import Refusal, problem, rate_limited
 from transport.server.upgrade import Endpoint, Routes
 from transport.server.websocket.connection import WebSocket
 from transport.server.websocket.frames import encode_text
@@ -184,8 +183,7 @@ class LiveRoutes:
         wait_s = self._strangers.wait_s(environ) if self._strangers else 0
         if wait_s == 0:
             return None
-        retry = (("Retry-After", str(math.ceil(wait_s))),)
-        return problem(Code.RATE_LIMITED, TOO_MANY, retry, LIMIT)
+        return rate_limited(TOO_MANY, wait_s, LIMIT)
 
     @property
     def is_full(self) -> bool:

@@ -19,7 +19,7 @@ from engine.merchants.name import DEFAULT
 from engine.merchants.web_places import origins_of
 from engine.payment.model import WAITED_FOR, EventType, Flag, Payment
 from transport.http.bottle_app import environ
-from transport.http.problems import Problem, retry_later
+from transport.http.problems import Problem, rate_limited
 from transport.http.strangers import LIMIT, TOO_MANY, Strangers
 from transport.pages.answers import as_response, page, prefers_html
 from transport.pages.assets import FOLDER, Assets
@@ -106,7 +106,7 @@ class PayerPages:
         """None if there is none. Raises `Problem` for a client that asks too often."""
         wait_s = self._strangers.wait_s(environ())
         if wait_s > 0:
-            raise retry_later(Code.RATE_LIMITED, TOO_MANY, wait_s, LIMIT)
+            raise rate_limited(TOO_MANY, wait_s, LIMIT)
         if not _PAYMENT_ID.fullmatch(payment_id):
             return None
         return self.gateway.payment(payment_id)

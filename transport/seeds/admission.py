@@ -11,9 +11,8 @@ from typing import Any
 
 import msgspec
 
-from engine.codes import Code
 from engine.policy.token_bucket import TokenBucket
-from transport.http.problems import retry_later
+from transport.http.problems import rate_limited
 from transport.server.client_address import address_key
 from transport.server.limits import RateLimiter
 
@@ -40,8 +39,7 @@ class Admission:
         client = address_key(environ.get("REMOTE_ADDR", ""))
         wait_s = self._by_client.allow(client, now)
         if wait_s > 0:
-            raise retry_later(
-                Code.RATE_LIMITED,
+            raise rate_limited(
                 "Too many calls of this kind from this address"
                 " (seed_calls_per_minute).",
                 wait_s,
@@ -49,8 +47,7 @@ class Admission:
             )
         self._in_all, wait_s = self._in_all.take(now)
         if wait_s > 0:
-            raise retry_later(
-                Code.RATE_LIMITED,
+            raise rate_limited(
                 "Too many calls of this kind without a key from all addresses together"
                 " (seed_calls_per_hour).",
                 wait_s,

@@ -39,7 +39,7 @@ from transport.http.bottle_app import Api, HttpAnswer, answer, environ
 from transport.http.input_values import MAX_EXTERNAL_ID, NO_CONTROLS
 from transport.http.inputs import Request
 from transport.http.openapi import Header, Operation
-from transport.http.problems import Problem, invalid, retry_later
+from transport.http.problems import Problem, invalid, rate_limited, retry_later
 from transport.http.request_json import check
 from transport.http.strict_json import parse_json
 from transport.seeds.admission import Admission
@@ -182,8 +182,7 @@ class _Phoenixd:
             return
         wait_s = self._calls.allow(_client(env), time.monotonic())
         if wait_s > 0:
-            raise retry_later(
-                Code.RATE_LIMITED,
+            raise rate_limited(
                 "Too many webhooks from this address (webhooks_per_s).",
                 wait_s,
                 "webhooks_per_s",
@@ -193,10 +192,11 @@ class _Phoenixd:
         wait_s = self._failures.allow(_client(env), time.monotonic())
         log.warning("webhook.refused client=%s", env.get("REMOTE_ADDR", ""))
         if wait_s > 0:
-            return retry_later(
-                Code.RATE_LIMITED,
-                "Too many wrong signatures from this address.",
+            return rate_limited(
+                "Too many wrong signatures from this address"
+                " (wrong_signatures_per_minute).",
                 wait_s,
+                "wrong_signatures_per_minute",
             )
         return Problem(
             Code.UNAUTHORIZED,

@@ -4,6 +4,7 @@ For the gate of WebSockets and for the server itself; routes answer through the 
 application. Sends nothing itself.
 """
 
+import math
 from http import HTTPStatus
 from typing import Any
 
@@ -12,6 +13,7 @@ from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from engine.codes import Code
+from transport.limit_names import LimitName
 from transport.problem_body import MEDIA_TYPE, problem_body
 from transport.server.request_id import ENVIRON, HEADER
 
@@ -19,6 +21,7 @@ __all__ = [
     "Refusal",
     "full_response",
     "problem",
+    "rate_limited",
     "refusal_headers",
     "refusing",
 ]
@@ -50,6 +53,12 @@ def problem(
 ) -> Refusal:
     """A refusal; its status is the code's."""
     return Refusal(code, detail, headers, limit)
+
+
+def rate_limited(detail: str, retry_after_s: float, limit: LimitName) -> Refusal:
+    """429, with the setting that was run into."""
+    retry = (("Retry-After", str(math.ceil(retry_after_s))),)
+    return Refusal(Code.RATE_LIMITED, detail, retry, limit=limit)
 
 
 def full_response(refusal: Refusal, request_id: str, base: str = "") -> bytes:

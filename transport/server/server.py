@@ -224,7 +224,7 @@ class Listener(WebSocketServer):  # type: ignore[misc]  # the package has no typ
                 Code.TOO_MANY_CONNECTIONS,
                 "Too many connections of this address.",
                 (("Retry-After", "5"),),
-                "connections_per_address",
+                limit="connections_per_address",
             )
         handler.client_key = key
         return None

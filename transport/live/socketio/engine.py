@@ -12,7 +12,6 @@ many live clients as it takes. JSONP and older protocols are not spoken. Runs in
 greenlets of connections.
 """
 
-import math
 import secrets
 from collections import Counter
 from collections.abc import Collection
@@ -26,7 +25,7 @@ from engine.codes import Code
 from engine.errors import BodyError
 from transport.http.bottle_app import HttpAnswer
 from transport.http.hold import hold
-from transport.http.problems import Problem
+from transport.http.problems import Problem, rate_limited
 from transport.http.strangers import LIMIT, TOO_MANY, Strangers
 from transport.live.audience import parameters
 from transport.live.routes import LiveRoutes
@@ -203,8 +202,7 @@ class Engine:
     def _expect_patience(self, environ: dict[str, Any]) -> None:
         wait_s = self._strangers.wait_s(environ) if self._strangers else 0
         if wait_s > 0:
-            retry = {"Retry-After": str(math.ceil(wait_s))}
-            raise Problem(Code.RATE_LIMITED, TOO_MANY, headers=retry, limit=LIMIT)
+            raise rate_limited(TOO_MANY, wait_s, LIMIT)
 
     def _open(self, alarms: Any, client: str, *, polls: bool = False) -> Session:
         sid = secrets.token_urlsafe(_SID_BYTES)

@@ -14,7 +14,7 @@ import bottle
 
 from engine.codes import Code
 from transport.http.bottle_app import Api, HttpAnswer
-from transport.http.problems import Problem, retry_later
+from transport.http.problems import Problem, rate_limited
 from transport.http.strangers import LIMIT, TOO_MANY, Strangers
 from transport.live.socketio.limits import PATH
 from transport.server.refusal import Refusal
@@ -73,7 +73,7 @@ class Mount:
         environ = bottle.request.environ
         wait_s = 0.0 if self._strangers is None else self._strangers.wait_s(environ)
         if wait_s > 0:
-            raise retry_later(Code.RATE_LIMITED, TOO_MANY, wait_s, LIMIT)
+            raise rate_limited(TOO_MANY, wait_s, LIMIT)
 
     def _made(self) -> Engine:
         if self._engine is None:

@@ -10,6 +10,7 @@ from engine.store.port import StoreReader
 from engine.store.records import KeyRecord
 from transport.cli.starting import (
     CannotStart,
+    asking_limits,
     cannot_listen,
     key_limits,
     refuse_narrower_key,
@@ -17,6 +18,7 @@ from transport.cli.starting import (
     server_limits,
     webhook_limits,
 )
+from transport.http.asking_limits import AskingLimits
 from transport.http.auth import hash_key
 
 KEY = "pbk_" + "a" * 43
@@ -74,6 +76,8 @@ def test_limits_follow_from_the_settings() -> None:
         "calls_shared_percent": "25",
         "wrong_keys_per_minute": "120",
         "webhooks_per_s": "7",
+        "wrong_signatures_per_minute": "6",
+        "searches_waiting": "8",
         "connections_per_address": "9",
         "keep_alive_s": "11",
     }
@@ -82,6 +86,8 @@ def test_limits_follow_from_the_settings() -> None:
     assert key_limits(config).failure_rate_per_s == 2
     assert webhook_limits(config).rate_per_s == 7
     assert webhook_limits(config).burst == 35
+    assert webhook_limits(config).failure_rate_per_s == 0.1
+    assert asking_limits(config) == AskingLimits(searches_waiting=8)
     limits = server_limits(config)
     assert (limits.connections_per_address, limits.idle_timeout_s) == (9, 11.0)
 

@@ -16,10 +16,11 @@ from engine.payment.model import Flag, Invoice, Payment, Receipt, Status, Terms
 from engine.payment.observations import Observation
 from engine.payment.rules import follow
 from tests.unit.transport.control.lightning_shop import ADDRESS, NOW, LightningShop
-from transport.control.rests import MOST_IN_VAIN, PER_MINUTE, Rests
+from transport.control.rests import MOST_IN_VAIN, Rests
 from transport.http.problems import Problem
 
 HOUR = 3_600_000
+PER_MINUTE = 3
 
 
 class Shop(LightningShop):
@@ -53,7 +54,7 @@ class Shop(LightningShop):
         )
         self.trouble: Exception | None = None  # of a command
         self.held: Event | None = None  # the node answers when it is set
-        self.rests = Rests(self)  # type: ignore[arg-type]
+        self.rests = Rests(self, PER_MINUTE)  # type: ignore[arg-type]
 
     def payment(self, _payment_id: str) -> Payment:
         return self.kept
@@ -171,8 +172,10 @@ def test_an_invoice_that_is_not_what_was_asked_for_is_not_shown() -> None:
 def test_one_address_of_the_web_asks_for_so_many() -> None:
     shop = Shop()
     shop.error = NodeUnavailable("away")
-    codes = [shop.refused().code for _ in range(PER_MINUTE + 1)]
+    refused = [shop.refused() for _ in range(PER_MINUTE + 1)]
+    codes = [problem.code for problem in refused]
     assert codes == [Code.LIGHTNING_UNAVAILABLE] * PER_MINUTE + [Code.RATE_LIMITED]
+    assert refused[-1].limit == "rests_per_minute"
     assert shop.refused("another").code is Code.LIGHTNING_UNAVAILABLE
     assert len(shop.asked) == PER_MINUTE + 1
 

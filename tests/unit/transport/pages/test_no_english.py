@@ -31,7 +31,7 @@ from tests.unit.transport.pages.page_server import (
     payment,
 )
 from tests.unit.transport.pages.pseudo import Pseudo, english_in
-from transport.http.problems import Problem, invalid, retry_later
+from transport.http.problems import Problem, invalid, rate_limited
 from transport.outbound.email_message import Letter
 from transport.pages import language, refund
 from transport.pages.receipt_mail import ReceiptMail
@@ -268,7 +268,7 @@ REFUNDS: list[Any] = [
     (
         RefundState.OPEN,
         "token=t&address=x",
-        retry_later(Code.RATE_LIMITED, "Too many attempts.", 2.0, "limit"),
+        rate_limited("Too many attempts.", 2.0, "refund_claims_per_minute"),
         {},
     ),
     (RefundState.OPEN, "token=t&address=x", Refused("it is not there"), {}),
