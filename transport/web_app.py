@@ -33,7 +33,7 @@ from transport.http.strangers import StrangerLimits, Strangers
 from transport.inbound import gateway_routes, redis_gateways, svix, webhooks
 from transport.inbound.gateways import Gateways
 from transport.inbound.redis_stream import StreamState
-from transport.live import broadcast, polling, sse, upstreams
+from transport.live import broadcast, described, polling, sse, upstreams
 from transport.live import journal_stream as events
 from transport.live.audience import Audience
 from transport.live.doors import Doors
@@ -204,6 +204,7 @@ def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
         default_merchant=parts.seeds.get("phoenixd", DEFAULT),
     )
     broadcast.routes(app, live, auth, parts.broadcasts_per_minute)
+    described.describe(app)
     add_seeds(
         app,
         parts.gateway,

@@ -102,6 +102,18 @@ class Caller:
         stream.close()
         return stream
 
+    def open_socket(self, path: str) -> requests.Response:
+        """As a browser opens a WebSocket; and leaves again."""
+        return self.follow(
+            path,
+            headers={
+                "Connection": "Upgrade",
+                "Upgrade": "websocket",
+                "Sec-WebSocket-Version": "13",
+                "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+            },
+        )
+
     def webhook(self) -> requests.Response:
         txid = f"{next(_numbers):064x}"
         body = msgspec.json.encode(
@@ -282,6 +294,13 @@ CALLS: dict[str, list[Callable[[Caller], requests.Response]]] = {
     "followPayment": [
         lambda c: c.follow(f"/events/payment/{c.open['id']}", headers=c.key)
     ],
+    "openBalanceSocket": [
+        lambda c: c.open_socket(f"/ws/balance/{c.open['address']}"),
+        lambda c: c.open_socket(f"/ws/balance/{address_of(7)}?since=1"),
+    ],
+    "openSocket": [lambda c: c.open_socket("/ws")],
+    "openSalonSocket": [lambda c: c.open_socket("/ws/payments/salon/7")],
+    "openMerchantSocket": [lambda c: c.open_socket(f"/ws/payments/{ANN}")],
     "pollBalance": [
         lambda c: c.ask("GET", f"/poll/balance/{c.open['address']}"),
         *_get(f"/poll/balance/{address_of(7)}?since=1"),

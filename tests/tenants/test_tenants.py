@@ -55,9 +55,11 @@ WITHOUT = {
     "give_up_till_forward": {403, 404},
     "reconnect_upstream": {404},
     "followUpstreams": {404},
+    "openSalonSocket": {404},
+    "openMerchantSocket": {404},
 }
 """What wants something that this node has not: coins of payments that are on the chain,
-which this one never saw, or a Lightning account."""
+which this one never saw, a Lightning account, or rules for a site's tokens."""
 
 
 def prepare(path: Path, vault: Vault) -> None:
