@@ -39,8 +39,9 @@ class Front(NamedTuple):
             url = f"http://127.0.0.1:{self.port}{path}"
             return session.request(method, url, headers=headers, timeout=60, **options)
 
-    def created(self) -> dict[str, Any]:
-        response = self.call("POST", "/v1/payments", json={"amount_sat": 1_000})
+    def created(self, **more: Any) -> dict[str, Any]:
+        wanted = {"amount_sat": 1_000, **more}
+        response = self.call("POST", "/v1/payments", json=wanted)
         assert response.status_code == 201, response.text
         payment: dict[str, Any] = response.json()
         return payment
@@ -124,6 +125,35 @@ def test_a_websocket_by_way_of_caddy_tells_what_happens(front: Front) -> None:
     client.close()
     evil = connect("127.0.0.1", front.port, path, SHOP, origin="https://evil.example")
     assert evil.status == 403
+
+
+def test_s3_7_an_order_is_followed_over_wss_to_its_end(front: Front) -> None:
+    """What S3 recommends for production: the page is at https, its socket is TLS, and
+    Caddy's certificate is checked."""
+    order = front.created(external_id="order-tls", confirmations=1)
+    context = ssl.create_default_context(cafile=front.certificate)
+    client = connect(
+        "127.0.0.1",
+        front.tls,
+        "/ws",
+        SHOP,
+        origin="https://pay.example",
+        tls=context,
+        server_name="pay.example",
+    )
+    assert client.recv_json()["type"] == "connected"
+    token = order["client_secret"]
+    client.send_json({"type": "identify", "externalId": "order-tls", "token": token})
+    assert client.recv_json()["type"] == "identified"
+    front.pay(order)
+    assert front.call("POST", "/dev/mine", json={"blocks": 1}).status_code == 200
+    told = client.recv_json()
+    assert (told["type"], told["status"]) == ("payment", "paid")
+    assert told["externalId"] == "order-tls"
+    client.close()
+    strict = ssl.create_default_context()
+    with pytest.raises(ssl.SSLCertVerificationError):
+        connect("127.0.0.1", front.tls, "/ws", tls=strict, server_name="pay.example")
 
 
 def test_a_stream_by_way_of_caddy_comes_piece_by_piece(front: Front) -> None:

@@ -122,6 +122,24 @@ def test_a_websocket_by_way_of_nginx_tells_what_happens(front: Front) -> None:
     assert evil.status == 403
 
 
+def test_s3_7_a_payment_is_followed_over_wss_by_way_of_nginx(front: Front) -> None:
+    payment = front.created()
+    path = f"/pay/ws/balance/{payment['address']}?token={payment['client_secret']}"
+    client = connect(
+        "127.0.0.1",
+        front.tls,
+        path,
+        SHOP,
+        origin="https://shop.example",
+        tls=ssl.create_default_context(cafile=front.certificate),
+        server_name="shop.example",
+    )
+    assert client.recv_json()["type"] == "state"
+    front.pay(payment)
+    wait_until(lambda: client.recv_json()["type"] == "payment.detected", 20, "an event")
+    client.close()
+
+
 def test_nginx_logs_paths_and_no_tokens(front: Front) -> None:
     front.call("GET", "/pay/ws?token=canary.of.a-site&a=canary")
     front.call("GET", "/pay/health?token=canary")

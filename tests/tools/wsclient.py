@@ -16,6 +16,7 @@ import base64
 import json
 import os
 import socket
+import ssl
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
@@ -263,12 +264,15 @@ def connect(
     receive_buffer: int | None = None,
     early: bytes = b"",
     source: str = "",
+    tls: ssl.SSLContext | None = None,
+    server_name: str | None = None,
 ) -> WsClient:
     """Open a WebSocket, or show how it was refused.
 
     `headers` replace the usual ones of the same name; a value of "" leaves the header
     out. `early` is sent right behind the handshake, before its answer has come.
-    `source`: the address of ours that it comes from.
+    `source`: the address of ours that it comes from. `tls`: it is a `wss://` to
+    `server_name` (None: `host`), whose certificate is checked as the context says.
     """
     sock = socket.socket()
     if receive_buffer:
@@ -278,6 +282,8 @@ def connect(
         sock.bind((source, 0))
     sock.connect((host, port))
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if tls is not None:
+        sock = tls.wrap_socket(sock, server_hostname=server_name or host)
     fields = {
         "Host": f"{host}:{port}",
         "Upgrade": "websocket",
