@@ -22,6 +22,12 @@ window.WebSocket = class extends WebSocket {
   close() { open_now.delete(this); super.close(); }
 };
 """
+HURRIED = """
+(() => {
+  const slowly = window.setTimeout;
+  window.setTimeout = (call, ms, ...more) => slowly(call, (ms ?? 0) / 100, ...more);
+})()
+"""
 # The page of the document, as far as it shows the hook; `show` renders it with other
 # properties, `strict` twice as React's StrictMode does.
 APP = """
@@ -113,6 +119,17 @@ def test_s3_6_the_hook_tells_once_that_the_order_is_paid_in_strict_mode(
     wait_until(lambda: not node.sessions(), 5, "the sessions to end")
     assert page.evaluate("paid.length") == 1
     assert page.console_errors == []
+
+
+def test_s3_6_the_hook_gives_up_after_five_attempts_if_nobody_says_how_many(
+    node: LiveNode, page: Page
+) -> None:
+    """On a page whose clock runs a hundred times as fast: it is half a minute else."""
+    page.evaluate(HURRIED)
+    show(page, node, externalId="x", url="http://127.0.0.1:9")
+    page.wait_for("#link", text="error gave_up unreachable")
+    assert page.evaluate("opened - 1") == 1 + 5  # StrictMode's first mount opened one
+    assert page.evaluate("open_now.size") == 0
 
 
 def test_s3_6_the_hook_gives_up_with_an_error_after_its_attempts(

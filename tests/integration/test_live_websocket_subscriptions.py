@@ -97,6 +97,25 @@ def test_a_page_that_identifies_before_the_payment_exists_is_told_too(
     other.close()
 
 
+def test_s3_4_all_clients_that_identify_with_one_order_are_told(
+    node: LiveNode,
+) -> None:
+    """Two tabs at once; whoever leaves takes nothing from the one that stays."""
+    payment = node.create(external_id="two-tabs")
+    first, second, gone = node.talk(), node.talk(), node.talk()
+    for tab in (first, second, gone):
+        assert identify(tab, "two-tabs")["type"] == "identified"
+    gone.close()
+    pay_and_confirm(node, payment.address)
+    for tab in (first, second):
+        told = tab.recv_json()
+        assert (told["type"], told["status"]) == ("payment", "paid")
+        assert (told["externalId"], told["amountSat"]) == ("two-tabs", 1_000)
+        tab.send_json({"type": "ping"})
+        assert tab.recv_json()["type"] == "pong", "told once"
+        tab.close()
+
+
 def test_paid_is_told_once_and_again_to_who_identifies_later(node: LiveNode) -> None:
     payment = node.create(external_id="once")
     client = node.talk()
