@@ -160,6 +160,20 @@ def test_a_block_that_does_not_stand_at_its_height_counts_for_nothing(
     assert stage.outputs()[txid].block_height == 21
 
 
+def test_of_two_heights_of_a_block_the_higher_is_believed(stage: Stage) -> None:
+    txid, lies = paid(stage), stage.double.lies
+    block = stage.double.chain.best[21]
+    tx, lie = block.txs[1], {"/block-height/15": fake.text(block.hash)}
+    tx.lie = {"block_height": 15}
+    lies |= lie
+    assert stage.outputs()[txid].block_height == 15
+    tx.lie = {}
+    assert stage.outputs()[txid].block_height == 21
+    tx.lie = {"block_height": 15}
+    with pytest.raises(HistoryIncomplete, match="does not have it there"):
+        stage.outputs()
+
+
 def test_a_block_above_the_end_of_the_next_servers_chain_is_not_seen_yet(
     stage: Stage,
 ) -> None:
