@@ -296,11 +296,13 @@ def serve(config: Config, config_path: str | None) -> int:
     def ready(url: str) -> None:
         announce(f"paybell ready on {url}")
         gateway = installation.gateway
-        kept = gateway.list_payments({}, None, 1).payments
         warn_of_settings(
             config,
             has_keys=config.api_key is not None or bool(gateway.keys()),
-            lost_chain=installation.chain is not None and bool(kept),
+            # Not by reading a payment: it may be damaged.
+            lost_chain=(
+                installation.chain is not None and gateway.health().last_offset > 0
+            ),
         )
 
     try:

@@ -221,6 +221,19 @@ def test_a_damaged_database_is_one_line_that_says_what_to_do(tmp_path: Path) -> 
     assert "damaged" in line_of(finished)
 
 
+def test_a_node_whose_newest_payment_is_damaged_runs(tmp_path: Path) -> None:
+    with serving(tmp_path) as node:
+        whole, damaged = (node.create(amount_sat=n)["id"] for n in (1_000, 2_000))
+        assert node.stop() == 0
+    with contextlib.closing(sqlite3.connect(tmp_path / "node.db")) as sql, sql:
+        sql.execute("UPDATE payments SET state = x'00ff' WHERE id = ?", (damaged,))
+    with serving(tmp_path) as node:
+        node.wait_for_log(f"payment={damaged}")
+        node.wait_for_log("devchain.new")  # the last of what a start does
+        assert node.payment(whole)["status"] == "pending"
+        assert node.stop() == 0
+
+
 def test_a_folder_given_as_the_database_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     finished = paybell("serve", "--db", "folder", cwd=tmp_path)
