@@ -38,6 +38,7 @@ __all__ = [
     "Figures",
     "Remote",
     "beside",
+    "node_on",
     "orders",
     "serving",
     "waits_of",
@@ -55,9 +56,9 @@ GIVE_UP_S = 120.0
 Figures = dict[str, float]
 
 
-def _made() -> Path:
+def _made(payments: int) -> Path:
     """The database, with its key; made when it is wanted for the first time."""
-    db = KEPT / f"{PAYMENTS}.db"
+    db = KEPT / f"{payments}.db"
     if not db.exists():
         KEPT.mkdir(exist_ok=True)
         making = KEPT / "making.db"
@@ -65,7 +66,7 @@ def _made() -> Path:
         vault = Vault(node_key(str(making), may_make=True))
         fill(
             making,
-            payments=PAYMENTS,
+            payments=payments,
             owner=lambda n: ANN if n % 1_000 else "bob",
             channels={CHANNEL: ANN},
             seal=lambda name: vault.seal(b"s" * 32, name),
@@ -76,27 +77,34 @@ def _made() -> Path:
 
 
 @contextmanager
-def serving(*options: str) -> Iterator[Remote]:
-    """A node on a copy of the database, with these options more."""
-    kept = _made()
+def serving(*options: str, payments: int = PAYMENTS) -> Iterator[Remote]:
+    """A node on a copy of the database of so many, with these options more."""
+    kept = _made(payments)
     with folder() as path:
         for suffix in ("", ".key"):
             shutil.copy(f"{kept}{suffix}", path / f"node.db{suffix}")
         os.sync()  # else the first commits wait until gigabytes are on the disk
-        command: list[str | Path] = [
-            ROOT / ".venv/bin/python", ROOT / "run.py", "serve", "--port", "0",
-            "--network", "regtest", "--source", "devchain", "--db", path / "node.db",
-            "--allow-private-webhooks", "--log-level", "error",
-            *options,
-        ]  # fmt: skip
-        environ = {"PAYBELL_API_KEY": KEY, "PAYBELL_WEBHOOK_BTC_SECRET": HOOK_SECRET}
-        ready = r"paybell ready on (http://127\.0\.0\.1:\d+)"
-        with Process(command, ready=ready, env=environ, cwd=path) as server:
-            assert server.match is not None
-            node = Remote(server.match[1], server.pid)
-            wait_for(lambda: node.call("GET", "/ready").ok, "it", 120)
+        with node_on(path / "node.db", *options) as node:
             yield node
-            server.stop()
+
+
+@contextmanager
+def node_on(db: Path, *options: str) -> Iterator[Remote]:
+    """A node that is ready, as a process."""
+    command: list[str | Path] = [
+        ROOT / ".venv/bin/python", ROOT / "run.py", "serve", "--port", "0",
+        "--network", "regtest", "--source", "devchain", "--db", db,
+        "--allow-private-webhooks", "--log-level", "error",
+        *options,
+    ]  # fmt: skip
+    environ = {"PAYBELL_API_KEY": KEY, "PAYBELL_WEBHOOK_BTC_SECRET": HOOK_SECRET}
+    ready = r"paybell ready on (http://127\.0\.0\.1:\d+)"
+    with Process(command, ready=ready, env=environ, cwd=db.parent) as server:
+        assert server.match is not None
+        node = Remote(server.match[1], server.pid)
+        wait_for(lambda: node.call("GET", "/ready").ok, "it", 120)
+        yield node
+        server.stop()
 
 
 class Remote:

@@ -22,7 +22,15 @@ from tests.tools.node import RunningNode, running_node
 from tests.tools.wait import PATIENCE
 from transport.server.limits import CallLimits
 
-__all__ = ["IN_ANY_ORDER", "PAYABLE", "STRIPE", "Calls", "node_with_gateways"]
+__all__ = [
+    "IN_ANY_ORDER",
+    "PAYABLE",
+    "SECRETS",
+    "STRIPE",
+    "Calls",
+    "mapping",
+    "node_with_gateways",
+]
 
 ANSWER_S = 30 * PATIENCE
 SECRETS = {"salon": "the-salons-secret", "cafe": "the-cafes-secret"}

@@ -40,6 +40,7 @@ __all__ = [
     "fill",
     "lengthen",
     "name_of",
+    "states",
 ]
 
 FIRST_AT = 1_700_000_000_000
@@ -153,6 +154,12 @@ class _Rows:
             if owner in {None, self._owner(n)}:
                 for seq in range(1, EVENTS_EACH + 1):
                     yield n * EVENTS_EACH + seq, name_of(n), seq
+
+
+def states(owner: Callable[[int], str]) -> Callable[[int], bytes]:
+    """What a payment's row holds in the end, by its number."""
+    template = _template(msgspec.json.encode(_PAYMENT))
+    return lambda number: template % _fields(number, owner(number))
 
 
 def fill(
