@@ -1,8 +1,10 @@
 """What anybody may ask for without a key: limited per address, and cheap."""
 
 import io
+import json
 import re
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from transport.http import openapi
 from transport.http.auth import KeyLimits
 from transport.http.bottle_app import Api
 from transport.http.strangers import StrangerLimits
+from transport.live.limits import LiveLimits
 from transport.live.routes import LiveRoutes
 from transport.server.limits import CallLimits
 
@@ -43,6 +46,13 @@ def apps() -> Iterator[Any]:
 
 def called(app: Any, method: str, path: str, address: str, **more: str) -> int:
     """The status of a call from `address`, without a key."""
+    return answered(app, method, path, address, **more)[0]
+
+
+def answered(
+    app: Any, method: str, path: str, address: str, **more: str
+) -> tuple[int, bytes]:
+    """That, and the answer's body if it is refused."""
     statuses: list[str] = []
     environ = {
         "REQUEST_METHOD": method,
@@ -56,9 +66,11 @@ def called(app: Any, method: str, path: str, address: str, **more: str) -> int:
         "wsgi.input": io.BytesIO(),
         **more,
     }
-    answered = app(environ, lambda status, *_rest: statuses.append(status))
-    getattr(answered, "close", list)()
-    return int(statuses[-1][:3])
+    body = app(environ, lambda status, *_rest: statuses.append(status))
+    status = int(statuses[-1][:3])
+    refused = b"".join(body) if status == 429 else b""
+    getattr(body, "close", list)()
+    return status, refused
 
 
 def example(rule: str) -> str:
@@ -79,6 +91,27 @@ def test_every_route_that_wants_no_key_is_limited_per_address(apps: Any) -> None
         if asked[-1] != 429:
             unlimited.append((method, path, asked))
     assert unlimited == []
+
+
+def test_each_of_their_refusals_names_the_setting(apps: Any) -> None:
+    app, _ = apps
+    named: dict[str | None, set[str]] = {}
+    for number, route in enumerate(app.routes):
+        path, address = example(route.rule), f"10.7.{number // 256}.{number % 256}"
+        asked = [answered(app, route.method, path, address) for _ in range(AT_ONCE + 1)]
+        said = asked[-1][1]
+        if said.startswith(b"{"):  # a page says it in words, and a HEAD nothing
+            named.setdefault(json.loads(said).get("limit"), set()).add(path)
+    # LNURL has a form of its own for errors, with a status and a reason (LUD-06).
+    lnurl = named.pop(None)
+    assert all(path.startswith(("/lnurl/", "/.well-known/lnurlp/")) for path in lnurl)
+    assert named.keys() == {
+        "anonymous_per_s",
+        "webhooks_per_s",
+        "wrong_keys_per_minute",
+    }
+    assert "/v1/payments" in named["wrong_keys_per_minute"]
+    assert "/webhook/btc" in named["webhooks_per_s"]
 
 
 def test_a_body_that_cannot_be_read_does_not_lift_the_limit(apps: Any) -> None:
@@ -138,12 +171,25 @@ def test_openings_of_websockets_are_limited_per_address(apps: Any) -> None:
             "REMOTE_ADDR": f"10.5.0.{len(path)}",
         }
         answers: list[Any] = [live(environ) for _ in range(AT_ONCE + 1)]
+        assert answers[-1].limit == "anonymous_per_s"
         assert [getattr(a, "status", 101) == 429 for a in answers] == [
             *[False] * AT_ONCE,
             True,
         ]
         waits_s = int(dict(answers[-1].headers)["Retry-After"])
         assert 900 < waits_s <= 1_000
+
+
+def test_order_numbers_that_are_asked_after_too_often_name_their_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No time passes meanwhile, after which one more would be allowed."""
+    monkeypatch.setattr("transport.live.routes.time", SimpleNamespace(monotonic=int))
+    limits = LiveLimits(identifies_at_once=2)
+    with running_node(web={"live_limits": limits}) as node:
+        asked = [node.get("/poll/order?external_id=1") for _ in range(3)]
+    assert [one.status_code for one in asked] == [403, 403, 429]
+    assert asked[-1].json()["limit"] == "identifies_per_s"
 
 
 def test_the_openapi_document_is_made_once_and_asked_after_by_etag(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 import requests
@@ -47,6 +48,19 @@ def test_s4_6_the_same_again_is_answered_as_before_and_changes_nothing(
     answers = [calls.say("INV-2") for _ in range(3)]
     assert [answer.json() for answer in answers] == [{"Status": 200}] * 3
     assert calls.story(calls.payment("INV-2")["id"]) == ["created", "confirmed"]
+
+
+def test_s4_6_new_invoices_are_limited_and_those_that_are_known_are_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gateways = "transport.inbound.gateways"
+    monkeypatch.setattr(f"{gateways}.CREATED_AT_ONCE", 2)
+    monkeypatch.setattr(f"{gateways}.time", SimpleNamespace(monotonic=int))
+    with node_with_gateways(creates_per_minute=1) as few:
+        answers = [few.say(f"INV-{number}") for number in range(3)]
+        assert [answer.status_code for answer in answers] == [200, 200, 429]
+        assert answers[-1].json()["limit"] == "creates_per_minute"
+        assert few.say("INV-0", "REFUNDED").status_code == 200
 
 
 def test_s4_6_fifty_at_once_confirm_it_once(calls: Calls) -> None:
