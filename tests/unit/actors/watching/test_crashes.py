@@ -88,6 +88,9 @@ def test_a_message_that_crashed_a_watcher_once_is_handled_after_all(
     crashes.left = 1
     crashes.show(POISON)
     assert (crashes.handled, crashes.watcher.is_alive) == ([], False)
+    trouble = crashes.stage.node.watchers.trouble_of("p")
+    assert trouble is not None
+    assert not trouble.quarantined, "it is about to start anew"
     crashes.stage.pass_s(1)
     assert crashes.handled == [POISON]
     assert crashes.stage.payment("p").status is Status.CONFIRMING
@@ -173,6 +176,17 @@ def test_a_watcher_that_is_put_aside_is_an_alert_of_its_merchant_until_it_is_wok
     crashes.stage.run()
     assert crashes.watcher.is_alive
     assert alerts.standing() == ()
+
+
+def test_one_that_is_over_before_its_watcher_would_start_anew_stays_so(
+    crashes: Crashes,
+) -> None:
+    crashes.left = 1
+    crashes.show(POISON)
+    crashes.supervisor.tell_system(Retired("p", terms().address))
+    crashes.stage.pass_s(10)
+    assert len(crashes.stage.book) == 0
+    assert (crashes.supervisor.is_alive, crashes.supervisor.incarnation) == (True, 1)
 
 
 def test_a_payment_that_is_over_leaves_no_trace(crashes: Crashes) -> None:
