@@ -11,7 +11,8 @@ Commands are lines on standard input, answers are lines of JSON on standard outp
     {"post": path, "body": text, "headers": [..]}
                              sends that request, waits until every client has got one
                              whole frame, and tells when the first and the last had it
-    {"churn": count}         so many leave, and others come
+    {"exchange": per_s}      from now on so many leave in a second, and as many come,
+                             until there is a line; tells how many that were
     {}                       ends
 """
 
@@ -43,13 +44,20 @@ class Crowd:
     """All clients of one path. `heard` counts bytes since it was last cleared."""
 
     def __init__(
-        self, port: int, path: str, clients: int, hello: Sequence[str] = ()
+        self,
+        port: int,
+        path: str,
+        clients: int,
+        hello: Sequence[str] = (),
+        first: int = 0,
     ) -> None:
-        """`hello`: what each says once it is connected, one after the other."""
+        """`hello`: what each says once it is connected, one after the other. `first`:
+        the number of the first client, of which it has its address."""
         self._port = port
         self._path = path
         self._hello = hello
         self._clients = clients
+        self._first = first
         self._replaced = 0
         self._epoll = select.epoll()
         self._buffer = bytearray(RECV_BYTES)
@@ -67,19 +75,30 @@ class Crowd:
         sock = self._connect(self._path, number)
         self._socks[sock.fileno()] = sock
 
-    def churn(self, count: int) -> None:
-        """So many leave, and others come in their place."""
-        for _ in range(count):
-            number, sock = next(iter(self._socks.items()))
-            del self._socks[number]
-            self._epoll.unregister(number)
-            sock.close()
-            self._add(self._replaced % self._clients)
-            self._replaced += 1
-        self.settle()
+    def exchange(self, per_s: float) -> dict[str, float]:
+        """Leave and come, evenly, until there is a command, which is not looked at."""
+        began, done = time.perf_counter(), 0
+        while b"\n" not in self._commands:
+            self._heard.clear()
+            due_s = began + (done + 1) / per_s
+            self._read(max(0.0, due_s - time.perf_counter()))
+            if time.perf_counter() >= due_s:
+                self._replace_oldest()
+                done += 1
+        took_s = time.perf_counter() - began
+        self.next_command()
+        return {"exchanged": done, "took_s": took_s}
+
+    def _replace_oldest(self) -> None:
+        number, sock = next(iter(self._socks.items()))
+        del self._socks[number]
+        self._epoll.unregister(number)
+        sock.close()
+        self._add(self._replaced % self._clients)
+        self._replaced += 1
 
     def _connect(self, path: str, number: int) -> socket.socket:
-        sock = dial(self._port, number)
+        sock = dial(self._port, self._first + number)
         key = base64.b64encode(os.urandom(16)).decode()
         sock.sendall(
             f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"
@@ -251,17 +270,19 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--path", required=True)
     parser.add_argument("--clients", type=int, default=10_000)
+    parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--hello", action="append", default=[])
     options = parser.parse_args()
     began = time.perf_counter()
-    crowd = Crowd(options.port, options.path, options.clients, options.hello)
+    crowd = Crowd(
+        options.port, options.path, options.clients, options.hello, options.first
+    )
     took_s = time.perf_counter() - began
     crowd.settle()
     answer({"clients": options.clients, "took_s": took_s})
     while wanted := crowd.next_command():
-        if "churn" in wanted:
-            crowd.churn(wanted["churn"])
-            answer({})
+        if "exchange" in wanted:
+            answer(crowd.exchange(wanted["exchange"]))
             continue
         answer(crowd.tell(wanted["post"], wanted["body"], wanted["headers"]))
 

@@ -149,14 +149,23 @@ class Clients:
         told = {"post": "/webhook/btc", "body": body.decode(), "headers": headers}
         return self._command(told)
 
-    def churn(self, count: int) -> None:
-        self._command({"churn": count})
+    def begin_exchange(self, per_s: float) -> None:
+        """From now on so many leave in a second, and as many others come."""
+        self._say({"exchange": per_s})
+
+    def end_exchange(self) -> float:
+        """How many these were in a minute."""
+        found = self._command({"exchange": 0})
+        return 60 * found["exchanged"] / found["took_s"]
 
     def _command(self, told: dict[str, Any]) -> Found:
+        self._say(told)
+        return self._answer()
+
+    def _say(self, told: dict[str, Any]) -> None:
         assert self._child.stdin is not None
         self._child.stdin.write(json.dumps(told) + "\n")
         self._child.stdin.flush()
-        return self._answer()
 
     def _answer(self) -> Found:
         assert self._child.stdout is not None
@@ -169,11 +178,18 @@ class Clients:
 
 @contextmanager
 def crowd(
-    port: int, address: str, count: int = CLIENTS, path: str = "", hello: str = ""
+    port: int,
+    address: str,
+    count: int = CLIENTS,
+    path: str = "",
+    hello: str = "",
+    first: int = 0,
 ) -> Iterator[Clients]:
-    """`path`: another than the address's; `hello`: lines that each client says."""
+    """`path`: another than the address's; `hello`: lines that each client says;
+    `first`: the first one's number, where there are two crowds."""
     command = [sys.executable, "-m", "bench.crowd", "--port", str(port)]
     command += ["--path", path or f"/ws/balance/{address}", "--clients", str(count)]
+    command += ["--first", str(first)]
     for line in hello.splitlines():
         command += ["--hello", line]
     with children.start(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,12 @@ __all__ = ["run"]
 
 CLIENTS = 4_000
 EVENTS = 5
-CHURN_PER_EVENT = CLIENTS // 300
-"""20 % in a minute, where there is one event in a second."""
+CHURN_PER_MIN = CLIENTS // 5
+COMERS, FIRST_COMER = 400, 30_000
+"""Of whom the oldest leaves and another comes, evenly, while all are told. They are a
+process of their own: who reads the events does not stop to connect."""
+
+CHURN_EVENTS, CHURN_EVENT_S = 15, 1.0
 
 DROPS = int(os.environ.get("BENCH_SOCKETIO_DROPS", "100000"))
 WARM_UP = 2_000
@@ -60,13 +64,19 @@ def run() -> Section:
         f"{CLIENTS:,} clients in WebSockets follow one invoice in one namespace; from"
         " sending a webhook about it until the last client has the event. The server is"
         " a process of its own, all clients are in another (the same for both). In each"
-        f" run {EVENTS} events, of which the median counts. npm's socket.io has a room"
-        " for the invoice and stores nothing.",
+        f" run {EVENTS} events, of which the median counts. Then {CHURN_EVENTS} more,"
+        f" one in {CHURN_EVENT_S:g} s, while {COMERS} others follow the invoice beside"
+        f" these clients, of whom {CHURN_PER_MIN} leave in a minute and as many come,"
+        " without a pause. npm's socket.io has a room for the invoice and stores"
+        " nothing.",
         [
             row("messages, first to last", "rate", "/s", "twice npm's"),
             row("CPU of the server per message", "cpu_us", "µs"),
             row("until the last has it", "last_ms", "ms"),
             row("the same, while 20 % a minute leave and come", "churn_ms", "ms"),
+            row(
+                "who left and came meanwhile", "churn", "/min", f"{CHURN_PER_MIN} /min"
+            ),
             row("memory per connection", "kb", "KB", "below npm's"),
             single(f"of {DROPS:,} who leave half-way, turned away", "refused", "%"),
             single("memory after them", "rss", "% more", "within 5"),
@@ -119,12 +129,14 @@ def _create(port: int, address: str) -> None:
 
 
 @contextmanager
-def _pages(port: int, address: str) -> Iterator[Clients]:
+def _pages(
+    port: int, address: str, count: int = CLIENTS, first: int = 0
+) -> Iterator[Clients]:
     wanted = json.dumps(
         ["subscribe:payment-events", {"invoiceId": INVOICE, "steps": True}]
     )
     hello = f"40{NAMESPACE},\n42{NAMESPACE},1{wanted}"
-    with crowd(port, address, CLIENTS, PATH, hello) as clients:
+    with crowd(port, address, count, PATH, hello, first) as clients:
         yield clients
 
 
@@ -140,19 +152,28 @@ def _measure(port: int, pid: int, address: str) -> Found:
         before_s = cpu_s(pid)
         told = [tell(clients) for _ in range(EVENTS)]
         used_us = (cpu_s(pid) - before_s) * 1e6 / EVENTS / CLIENTS
-        churned = []
-        for _ in range(EVENTS):
-            clients.churn(CHURN_PER_EVENT)
-            churned.append(tell(clients)["last_s"])
+        with _pages(port, address, COMERS, FIRST_COMER) as comers:
+            comers.begin_exchange(CHURN_PER_MIN / 60)
+            churned = [_in_turn(lambda: tell(clients)) for _ in range(CHURN_EVENTS)]
+            churn = comers.end_exchange()
     return {
+        "churn": churn,
         "kb": grown_kb,
         "cpu_us": used_us,
         "last_ms": 1000 * median([one["last_s"] for one in told]),
-        "churn_ms": 1000 * median(churned),
+        "churn_ms": 1000 * median([one["last_s"] for one in churned]),
         "rate": median(
             [(CLIENTS - 1) / (one["last_s"] - one["first_s"]) for one in told]
         ),
     }
+
+
+def _in_turn(tell: Callable[[], Found]) -> Found:
+    """And the rest of its second."""
+    ends = time.perf_counter() + CHURN_EVENT_S
+    found = tell()
+    time.sleep(max(0.0, ends - time.perf_counter()))
+    return found
 
 
 def half_way() -> Found:
