@@ -54,7 +54,6 @@ MAX_RECEIPTS = 1_000
 MAX_CLAIMS = 16
 """Unproven webhook claims kept at one time for one payment."""
 
-
 MAX_TOKENS = 16
 """Saved cards and the like that one payment tells of."""
 
@@ -81,7 +80,6 @@ class Status(StrEnum):
 PAID = frozenset({Status.CONFIRMED, Status.FORWARDED})
 """Somebody was told that the money is there. See `Payment.counts_as_paid`."""
 
-
 PAID_ONCE = PAID | {Status.FAILED}
 """And those whose money came and may not have gone on."""
 
@@ -94,18 +92,14 @@ def counts_as_paid(status: Status, confirmed_at: int | None) -> bool:
 WAITED_FOR = frozenset({Status.PENDING, Status.CONFIRMING})
 """Somebody waits for the money, before the deadline or while it is on its way."""
 
-
 OVER = frozenset(Status) - WAITED_FOR
 """Nobody waits any more: it was paid, or it will not be."""
-
 
 UNPAID = OVER - PAID
 """Over, and not `PAID`; of one that failed see `counts_as_paid`."""
 
-
 TIME_IS_OVER = frozenset({Status.EXPIRED, Status.CANCELLED})
 """Money that comes now is late."""
-
 
 FINAL = frozenset({Status.CANCELLED, Status.FAILED})
 """What a webhook claims of such a payment is not listened to."""
