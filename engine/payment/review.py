@@ -328,6 +328,4 @@ def poll_interval_s(
 def _was_announced(payment: Payment) -> bool:
     """Whether a webhook told of it, and the chain shows all of the money. A claim that
     nothing proves ends no fast looks: a payment would be slowed by a word."""
-    if not payment.claimed.taken or payment.claims:
-        return False
-    return payment.received_sat >= payment.threshold_sat
+    return payment.claimed.taken > 0 and not payment.claims and payment.is_paid
