@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from bench.measure import folder, percentile
 from bench.report import Row, Section, compare
 from tests.seeds.redis_kills import CONFIG, notification, signature
+from tests.tools import engineio
 from tests.tools.paybell import Paybell, serving
 from tests.tools.redis_server import RedisServer
-from tests.tools.wsclient import WsClient, connect
+from tests.tools.wsclient import connect
 
 __all__ = ["run"]
 
@@ -24,6 +26,8 @@ COUNT = 300
 WARM_UP = 20
 IN, OUT, RAW = "payment:events", "paybell:events", "raw"
 PEER = "XADD to XREAD, nothing between"
+SALON = "/payments/salon/s1"
+SUBSCRIBE = "subscribe:payment-events"
 
 
 def run() -> Section:
@@ -33,13 +37,16 @@ def run() -> Section:
         with serving(Path(place), "--config", config) as node:
             made = node.post("/v1/channels", kind="redis", settings={})
             assert made.status_code == 201, made.text
-            _to_a_page(node, redis, WARM_UP, "warm")
-            page = _to_a_page(node, redis, COUNT, "page")
+            for page in (PlainPage, SocketioPage):
+                _to_a_page(node, redis, WARM_UP, f"warm {page.__name__}", page)
+            plain = _to_a_page(node, redis, COUNT, "plain", PlainPage)
+            socketio = _to_a_page(node, redis, COUNT, "socketio", SocketioPage)
             consumer = _to_a_consumer(node, redis, COUNT)
             raw = _raw(redis, COUNT)
     rows = []
     for what, waits in (
-        ("XADD in → journal → a page's WebSocket", page),
+        ("XADD in → journal → a page's WebSocket", plain),
+        ("XADD in → journal → a page's Socket.IO", socketio),
         ("webhook in → journal → XADD → a consumer's XREAD", consumer),
     ):
         rows += [
@@ -49,7 +56,8 @@ def run() -> Section:
         "redis",
         "Through Redis Streams",
         "Signed notifications of a gateway, each about an invoice of its own, one after"
-        " the other: put into the stream until the invoice's page (the salon's plain"
+        " the other: put into the stream, as the backend does that a gateway called,"
+        " until the invoice's page (the salon's plain WebSocket, and Socket.IO in a"
         " WebSocket) is told that it is completed; and posted as a webhook until a"
         " consumer of the stream out has it. Paybell commits (fsync) in between."
         f" {COUNT} of each; node and Redis (nothing on its disk) are processes of"
@@ -63,22 +71,64 @@ def _row(what: str, waits: list[float], raw: list[float], share: str) -> Row:
     return compare(what, [percentile(waits, of)], "ms", PEER, [percentile(raw, of)], "")
 
 
-def _to_a_page(node: Paybell, redis: RedisServer, count: int, name: str) -> list[float]:
+class PlainPage:
+    """The salon's page on its plain WebSocket: it follows this invoice already."""
+
+    def __init__(self, node: Paybell, number: int, invoice: str) -> None:
+        source = _visitor(number)
+        self._client = connect("127.0.0.1", node.port, f"/ws{SALON}", source=source)
+        self._client.send_json({"type": SUBSCRIBE, "invoiceId": invoice})
+        self._client.send_json({"type": "ping"})
+        self._wait_for("pong")
+
+    def wait(self) -> None:
+        """Until it is told that the invoice is paid."""
+        self._wait_for("payment:completed")
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _wait_for(self, kind: str) -> None:
+        while (told := self._client.recv_json())["type"] != kind:
+            if told["type"] == "error":
+                raise RuntimeError(f"the page was told {told}")
+
+
+class SocketioPage:
+    """The same on Socket.IO, in a WebSocket."""
+
+    def __init__(self, node: Paybell, number: int, invoice: str) -> None:
+        self._client = engineio.websocket(node.port, source=_visitor(number))
+        self._client.join(SALON)
+        self._client.emit(SALON, SUBSCRIBE, {"invoiceId": invoice}, ack=1)
+        answer = self._client.packet()
+        if not answer.startswith(f"3{SALON},1[") or "error" in answer:
+            raise RuntimeError(f"the page was told {answer}")
+
+    def wait(self) -> None:
+        while self._client.message()[0] != "payment:completed":
+            pass
+
+    def close(self) -> None:
+        self._client.close()
+
+
+OpenPage = Callable[[Paybell, int, str], PlainPage | SocketioPage]
+
+
+def _to_a_page(
+    node: Paybell, redis: RedisServer, count: int, name: str, open_page: OpenPage
+) -> list[float]:
     waits = []
     with redis.client() as client:
         for number in range(count):
             invoice = f"{name}-{number}"
-            page = connect(
-                "127.0.0.1", node.port, "/ws/payments/salon/s1", source=_visitor(number)
-            )
-            page.send_json({"type": "subscribe:payment-events", "invoiceId": invoice})
-            page.send_json({"type": "ping"})
-            _await(page, "pong")
+            page = open_page(node, number, invoice)
             body = notification(invoice)
             headers = json.dumps({"X-Signature": signature(body)})
             began = time.perf_counter()
             client.xadd(IN, {"gateway": "payable", "body": body, "headers": headers})
-            _await(page, "payment:completed")
+            page.wait()
             waits.append((time.perf_counter() - began) * 1_000)
             page.close()
     return waits
@@ -87,12 +137,6 @@ def _to_a_page(node: Paybell, redis: RedisServer, count: int, name: str) -> list
 def _visitor(number: int) -> str:
     """Each page is another visitor's: one may ask after 300 invoices at once."""
     return f"127.0.1.{1 + number % 250}"
-
-
-def _await(page: WsClient, kind: str) -> None:
-    while (told := page.recv_json())["type"] != kind:
-        if told["type"] == "error":
-            raise RuntimeError(f"the page was told {told}")
 
 
 def _to_a_consumer(node: Paybell, redis: RedisServer, count: int) -> list[float]:
