@@ -273,9 +273,9 @@ def test_the_node_is_asked_no_more_per_block_when_more_addresses_are_watched(
         many = calls_for_blocks(3)
         assert paybell.source()["watched"] == watched + 500
     # Tip and mempool are looked at about once a second, however long that takes; at
-    # each look once, whoever is watched.
+    # each look once, whoever is watched. A look may have begun before it was counted.
     for spent in (few, many):
         looks = spent.pop("getblockchaininfo")
-        assert spent.pop("getmempoolinfo") <= looks
+        assert spent.pop("getmempoolinfo") <= looks + 1
         assert spent.pop("getrawmempool", 0) <= looks + 1
     assert many.total() <= few.total() * 2, (few, many)
