@@ -8,12 +8,18 @@ have lost it with an earlier one (`ChainView.mempool_since`). Pure; the script i
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-__all__ = ["MOST_LEFT", "Departures"]
+from engine.chain.packed_tx import PackedTx, outpoints
+
+__all__ = ["MOST_COINS", "MOST_LEFT", "Departures"]
 
 MOST_LEFT = 1_000
 """Transactions that are remembered for one script. Of more, absence proves nothing
 before they would have expired."""
 
+MOST_COINS = 10_000
+"""Of all scripts together: what was spent by those that left before anybody was seen to
+take their place. Beyond, a replacement that comes later is not known as one until the
+mempool is compared."""
 
 _NONE: Final[Mapping[str, str]] = {}
 
@@ -25,6 +31,9 @@ class Departures:
         self._left: dict[bytes, set[str]] = {}
         # Of those, by script: in whose place is another now.
         self._conflicted: dict[bytes, dict[str, str]] = {}
+        # What those spent that left with nobody in their place: who, and whom it paid.
+        self._coins: dict[bytes, tuple[str, frozenset[bytes]]] = {}
+        self._coins_of: dict[bytes, set[bytes]] = {}  # the same, by script
 
     def __contains__(self, script: bytes) -> bool:
         return script in self._left
@@ -37,15 +46,42 @@ class Departures:
         with that other."""
         return frozenset(self._conflicted.get(script, _NONE).items())
 
-    def note(self, txid: str, scripts: Iterable[bytes], *, by: str = "") -> None:
+    def note(
+        self,
+        txid: str,
+        scripts: Iterable[bytes],
+        *,
+        by: str = "",
+        spent: Iterable[bytes] = (),
+    ) -> None:
         """It left the mempool; it paid these. `by`: as that one spends what it spent,
-        or what one spent that it came from."""
+        or what one spent that it came from. Else `spent` is what it spent: a node that
+        replaces tells that one has left before it tells of the other, and a round may
+        end between the two."""
+        scripts = frozenset(scripts)
+        for coin in spent if scripts and not by else ():
+            if len(self._coins) < MOST_COINS or coin in self._coins:
+                self._coins[coin] = txid, scripts
+                for script in scripts:
+                    self._coins_of.setdefault(script, set()).add(coin)
         for script in scripts:
             left = self._left.setdefault(script, set())
             if len(left) < MOST_LEFT:
                 left.add(txid)
                 if by:
                     self._conflicted.setdefault(script, {})[txid] = by
+
+    def replaced_by(self, tx: PackedTx) -> set[bytes]:
+        """This one is there: in the place of what left before, if that spent the same.
+        Which scripts that one had paid."""
+        touched: set[bytes] = set()
+        for coin in outpoints(tx.body) if self._coins else ():
+            txid, scripts = self._coins.get(coin, ("", frozenset()))
+            for script in scripts:
+                if txid != tx.txid and txid in self._left.get(script, ()):
+                    self._conflicted.setdefault(script, {})[txid] = tx.txid
+                    touched.add(script)
+        return touched
 
     def undo(self, txid: str, scripts: Iterable[bytes]) -> None:
         """It is there, or there again."""
@@ -59,3 +95,8 @@ class Departures:
         """Nobody watches it any more."""
         self._left.pop(script, None)
         self._conflicted.pop(script, None)
+        for coin in self._coins_of.pop(script, ()):
+            if coin in self._coins and self._left.keys().isdisjoint(
+                self._coins[coin][1]
+            ):
+                del self._coins[coin]

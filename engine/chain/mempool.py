@@ -111,6 +111,11 @@ class Pool:
             self._by_script.add(script, slot)
         return paid
 
+    def spent_by(self, txid: str) -> list[bytes]:
+        """The outpoints that a transaction of the pool spends."""
+        slot = self._slot(txid)
+        return [] if slot is None else outpoints(self._body(slot))
+
     def take(self, txid: str) -> set[bytes]:
         """Remove one transaction, if it is there. Its descendants stay."""
         slot = self._slot(txid)

@@ -225,7 +225,8 @@ class ScriptIndex:
                 self._given.add(tx.txid)
                 touched |= pays
         for txid in removed:
-            touched |= self._note_left(txid, self._pool.take(txid))
+            spent = self._pool.spent_by(txid) if self.awaits(txid) else ()
+            touched |= self._note_left(txid, self._pool.take(txid), spent=spent)
         self._whole = self._whole or whole
         self._touched |= touched
         return touched
@@ -385,13 +386,15 @@ class ScriptIndex:
         return paid
 
     def _evict_conflicts(self, tx: PackedTx) -> set[bytes]:
-        touched: set[bytes] = set()
+        touched = self._departures.replaced_by(tx)
         for txid, paid in self._pool.evict_conflicts(tx).items():
             touched |= self._note_left(txid, paid, by=tx.txid)
         return touched
 
-    def _note_left(self, txid: str, paid: set[bytes], *, by: str = "") -> set[bytes]:
+    def _note_left(
+        self, txid: str, paid: set[bytes], by: str = "", spent: Sequence[bytes] = ()
+    ) -> set[bytes]:
         """This left the pool; which watched scripts it paid."""
         touched = paid & self._watched.scripts.keys()
-        self._departures.note(txid, touched, by=by)
+        self._departures.note(txid, touched, by=by, spent=spent)
         return touched

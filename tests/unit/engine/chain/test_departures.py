@@ -59,6 +59,50 @@ def test_a_conflict_is_told_of_what_was_put_out_and_of_nothing_else() -> None:
     assert index.view(ALICE, "s").conflicted == frozenset()
 
 
+def test_what_had_left_before_its_replacement_came_is_told_as_a_conflict() -> None:
+    """A node says that the one left, and a round may end before it says what came."""
+    index = started()
+    first, feed = make_tx("1", [(ALICE, 1)], COIN), FakeFeed()
+    index.apply_mempool([first], ())
+    index.apply_mempool((), [first.txid])
+    assert index.view(ALICE, "s").conflicted == frozenset()
+    index.begin_round()
+    index.take_touched()
+    second = make_tx("2", [(BOB, 1)], [("ee" * 32, 0), *COIN])
+    index.apply_mempool([second], ())
+    shown = index.view(ALICE, "s")
+    assert shown.conflicted == {(first.txid, second.txid)}
+    assert not shown.complete
+    assert index.take_touched() == {ALICE}, "its watcher is told so"
+    index.apply_mempool((), [second.txid])
+    index.apply_mempool([first], ())  # it came back
+    assert index.view(ALICE, "s").conflicted == frozenset()
+    index.apply_mempool((), [first.txid])
+    third = make_tx("3", [(ALICE, 1)], COIN)
+    index.apply_block(feed.mine([third]))  # nobody had it in a mempool
+    assert index.view(ALICE, "s").conflicted == {(first.txid, third.txid)}
+
+
+def test_what_spends_something_else_takes_no_place() -> None:
+    index = started()
+    first = make_tx("1", [(ALICE, 1)], COIN)
+    index.apply_mempool([first], ())
+    index.apply_mempool((), [first.txid])
+    index.apply_mempool([make_tx("2", [(ALICE, 1)], [("cc" * 32, 2)])], ())
+    assert index.view(ALICE, "s").conflicted == frozenset()
+
+
+def test_coins_are_remembered_as_long_as_somebody_watches_and_so_many() -> None:
+    book = Departures()
+    for number in range(departures.MOST_COINS + 5):
+        book.note("t", [ALICE, BOB], spent=[number.to_bytes(36, "big")])
+    assert len(book._coins) == departures.MOST_COINS
+    book.forget(ALICE)
+    assert len(book._coins) == departures.MOST_COINS
+    book.forget(BOB)
+    assert book._coins == {}
+
+
 def test_of_who_is_not_watched_nothing_is_remembered() -> None:
     index = started()
     tx = make_tx("1", [(BOB, 1)])
