@@ -100,3 +100,71 @@ def test_a_disk_that_is_nearly_full_is_an_alert_until_it_is_not(
     outside.free = LOW_BYTES
     stage.pass_s(60)
     assert len(stage.node.alerts) == 0
+
+
+@pytest.mark.parametrize(
+    ("free", "is_low"), [(536_870_911, True), (536_870_912, False)]
+)
+def test_half_a_gibibyte_is_enough(stage: ActorStage, free: int, is_low: bool) -> None:
+    outside = beating(stage)
+    outside.free = free
+    stage.pass_s(61)
+    assert len(stage.node.alerts) == is_low
+
+
+def test_the_alert_of_a_disk_is_the_nodes_and_of_when_it_was_seen(
+    stage: ActorStage,
+) -> None:
+    outside = beating(stage)
+    outside.free = 3 * 2**20
+    stage.pass_s(60)
+    (alert,) = stage.node.alerts.standing()
+    assert (alert.subject, alert.merchant) == ("", None)
+    assert alert.since == stage.clock.now()
+    assert alert.detail == "3 MiB are free where the database is"
+
+
+def test_each_reason_to_be_silent_is_said(stage: ActorStage) -> None:
+    outside = Outside()
+    actor = HeartbeatActor(stage.node, outside, 60.0)
+    assert actor.why_not() is None
+    stage.published.publish(
+        replace(
+            stage.published.now,
+            freshness=Freshness(source="node", live=False, since=0),
+        )
+    )
+    assert actor.why_not() == "no source is current"
+    stage.booted.publish(False)
+    assert actor.why_not() == "the node is not ready"
+    report = stage.journal_report
+    report.publish(replace(report.now, trouble="the disk is full"))
+    assert actor.why_not() == stage.node.health.journal is not None
+
+
+def test_a_failure_of_another_kind_is_logged_too_and_so_is_the_next_outage(
+    stage: ActorStage, caplog: pytest.LogCaptureFixture
+) -> None:
+    outside = beating(stage)
+    for error in ("refused", "refused", "timeout", None, "timeout"):
+        outside.error = error
+        stage.pass_s(60)
+    assert caplog.text.count("heartbeat.failed detail=refused") == 1
+    assert caplog.text.count("heartbeat.failed detail=timeout") == 2
+
+
+def test_it_beats_first_when_an_interval_is_over_and_is_called_by_nobody_else(
+    stage: ActorStage,
+) -> None:
+    outside = Outside()
+    ref = stage.start("heartbeat", HeartbeatActor(stage.node, outside, 60.0))
+    ref.tell("what is no beat")
+    stage.pass_s(59)
+    assert outside.beats == 0
+    stage.pass_s(1)
+    assert outside.beats == 1
+
+
+def test_it_may_block_for_two_minutes() -> None:
+    assert HeartbeatActor.blocking
+    assert HeartbeatActor.turn_timeout_s == 120.0
