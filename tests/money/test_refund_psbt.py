@@ -8,7 +8,7 @@ from embit import bip32, bip39
 from embit.finalizer import finalize_psbt
 from embit.psbt import PSBT
 
-from tests.money.test_refunds_paid import OWNER, POLICY, Paying
+from tests.money.test_refunds_paid import KINDS, OWNER, POLICY, Paying
 from tests.tools.node import running_node
 from tests.tools.seed_wallets import WORDS, Seeds
 from tests.tools.wait import wait_until
@@ -20,6 +20,8 @@ def desk() -> Iterator[Paying]:
     with running_node(forwards=seeds.forwards, web={"forwarding": POLICY}) as node:
         seeds.give(node, "moved", "p2tr")
         seeds.give(node, "watched")
+        for kind in KINDS:
+            seeds.give(node, kind, kind)
         seeds.forget()
         desk = Paying(node)
         desk.seeds = seeds
@@ -37,8 +39,9 @@ def signed(text: str) -> bytes:
     return raw
 
 
-def test_a_watched_wallet_signs_and_the_chain_shows_it(desk: Paying) -> None:
-    payment, to = desk.staying("watched"), desk.fresh()
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_watched_wallet_signs_and_the_chain_shows_it(desk: Paying, kind: str) -> None:
+    payment, to = desk.staying(kind), desk.fresh()
     refund = desk.made(payment, amount_sat=20_000, address=to)
     path = f"/v1/payments/{payment}/refunds/{refund['id']}"
     answer = desk.call("GET", f"{path}/psbt")
