@@ -1,4 +1,4 @@
-"""What may go back, of payments that went wrong or at rates that moved: real sockets."""
+"""What may go back: of payments that went wrong, at rates that moved; over sockets."""
 
 from collections.abc import Iterator
 from decimal import Decimal
