@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from engine.wallet.coin import SpendKind
 from tests.money.vault import PASSPHRASE, make_wallets
 from tests.node.shop import fresh_address
 from tests.seeds.test_s5_automatic import CONFIRM_CURL, STATUS_CURL, curl
@@ -18,7 +19,7 @@ from tests.tools.paybell import Paybell, serving
 from tests.tools.site_token import SECRET, claims, token
 from tests.tools.wait import wait_until
 
-MERCHANT = "p2wpkh"
+MERCHANT: SpendKind = "p2wpkh"
 OWNER = fresh_address("p2wpkh")
 CONFIG = f"""
 [seeds]
@@ -38,7 +39,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Paybell]:
     (folder / "paybell.toml").write_text(CONFIG, encoding="utf-8")
     make_wallets(folder / "node.db", (MERCHANT,))
     options = [
-        *("--config", folder / "paybell.toml"),
+        f"--config={folder / 'paybell.toml'}",
         f"--forward-destinations={OWNER}",
         "--forward-every-s=1",
     ]
