@@ -3,7 +3,7 @@
 Options override environment variables, which override the file, which overrides the
 defaults. A wrong value is a `ConfigError` that names the key, where it came from, the
 value (unless it is a secret) and what is allowed. The table of settings is in
-`engine/settings.py`. Pure: the caller reads the environment and the file.
+`engine/settings/table.py`. Pure: the caller reads the environment and the file.
 """
 
 from __future__ import annotations
@@ -15,14 +15,6 @@ from typing import Any, Literal
 import msgspec
 
 from engine.errors import ConfigError
-from engine.file_tables import (
-    MERCHANTS,
-    TABLES,
-    document,
-    read_gateways,
-    read_lightning,
-    read_merchants,
-)
 from engine.lightning.account import Account
 from engine.lightning.account_tables import SECRET_NAME
 from engine.mail.address import MailAddress
@@ -32,11 +24,19 @@ from engine.merchants.record import Limits, MerchantSettings
 from engine.merchants.rules import wrong_profile, wrong_secret
 from engine.money.providers import ProviderSetting, fixed_rates
 from engine.money.rates import Policy
-from engine.option import Option
 from engine.policy.defaults import CLAIM_WINDOWS
 from engine.policy.retention import Retention
-from engine.setting_values import SourceConfig, default_sources
-from engine.settings import OPTIONS, OTHER_NAMES
+from engine.settings.file_tables import (
+    MERCHANTS,
+    TABLES,
+    document,
+    read_gateways,
+    read_lightning,
+    read_merchants,
+)
+from engine.settings.option import Option
+from engine.settings.table import OPTIONS, OTHER_NAMES
+from engine.settings.values import SourceConfig, default_sources
 from engine.streams.redis_url import RedisUrl
 from engine.wallet.stock import WalletSettings
 

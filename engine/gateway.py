@@ -12,9 +12,11 @@ import msgspec
 
 from engine.chain.witness import Standing
 from engine.delivery.channel import Channel
-from engine.forwarding_gateway import ForwardingGateway
-from engine.ledger_gateway import LedgerGateway
-from engine.lightning_gateway import LightningGateway
+from engine.gateways.forwarding import ForwardingGateway
+from engine.gateways.ledger import LedgerGateway
+from engine.gateways.lightning import LightningGateway
+from engine.gateways.refunds import RefundGateway
+from engine.gateways.wallets import WalletGateway
 from engine.merchants.record import Limits, Merchant
 from engine.money.rates import RatesReport
 from engine.payment.history import Sum
@@ -22,7 +24,6 @@ from engine.payment.model import Payment, Terms
 from engine.payment.observations import Observation
 from engine.policy.periods import DAY_MS
 from engine.ports import Alert, Freshness, Sink
-from engine.refund_gateway import RefundGateway
 from engine.store.epochs import Epochs, Position
 from engine.store.further import Further
 from engine.store.records import (
@@ -43,7 +44,6 @@ from engine.store.writes import (
     Place,
     Requeue,
 )
-from engine.wallet_gateway import WalletGateway
 
 __all__ = [
     "COUNT_UP_TO",

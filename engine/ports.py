@@ -13,10 +13,10 @@ from typing import Protocol
 import msgspec
 
 from engine.chain.witness import Standing
-from engine.codes import StreamCode
 from engine.delivery.attempt import SendResult
 from engine.delivery.endpoint import Endpoint
 from engine.delivery.stream_ids import Plan, Told
+from engine.errors.codes import StreamCode
 from engine.lightning.node import LightningNode
 from engine.money.rates import Quote
 from engine.payment.events import CommittedEvent

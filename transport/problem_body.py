@@ -10,7 +10,7 @@ from http import HTTPStatus
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from engine.codes import Code
+from engine.errors.codes import Code
 
 __all__ = ["MEDIA_TYPE", "FieldError", "ProblemBody", "problem_body"]
 

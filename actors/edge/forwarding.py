@@ -22,7 +22,7 @@ __all__ = ["Forwarding", "retry_rows"]
 
 
 class Forwarding(KeptRows):
-    """Implements `engine.forwarding_gateway.ForwardingGateway`."""
+    """Implements `engine.gateways.forwarding.ForwardingGateway`."""
 
     def forwarding_paused(self) -> Paused | None:
         return self._store.forward_paused()

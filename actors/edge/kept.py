@@ -18,6 +18,7 @@ from actors.node import Node
 from engine.delivery.channel import Channel, channel_of, channel_row
 from engine.errors import Duplicate, EngineBusy
 from engine.gateway import COUNT_UP_TO
+from engine.gateways.wallets import WalletReport
 from engine.merchants.record import Limits, Merchant
 from engine.payment.history import Sum
 from engine.policy.periods import DAY_MS, HOUR_MS
@@ -46,7 +47,6 @@ from engine.store.writes import (
     WalletRow,
     Write,
 )
-from engine.wallet_gateway import WalletReport
 
 __all__ = ["ASK_S", "KeptRows", "too_late"]
 

@@ -15,7 +15,7 @@ __all__ = ["LedgerDesk"]
 
 
 class LedgerDesk(KeptRows):
-    """Part of the gateway: implements `engine.ledger_gateway.LedgerGateway`."""
+    """Part of the gateway: implements `engine.gateways.ledger.LedgerGateway`."""
 
     def balance(self, merchant: str, unit: str, account: str) -> int:
         return self._store.balance(merchant, unit, account) or 0

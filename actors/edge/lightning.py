@@ -37,7 +37,7 @@ AT_ONCE_AT_NODE = 64
 
 
 class LightningDesk(KeptRows):
-    """Implements `engine.lightning_gateway.LightningGateway`."""
+    """Implements `engine.gateways.lightning.LightningGateway`."""
 
     def __init__(
         self,

@@ -34,7 +34,7 @@ OTHERS = 100
 
 
 class RefundPsbt(RefundEdge):
-    """Implements the rest of `engine.refund_gateway.RefundGateway`."""
+    """Implements the rest of `engine.gateways.refunds.RefundGateway`."""
 
     _one_at_a_time = BoundedSemaphore(1)
 

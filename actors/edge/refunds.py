@@ -33,7 +33,7 @@ def _nothing(_refund: Refund) -> IdempotencyRow | None:
 
 
 class RefundEdge(TreeViews):
-    """Implements `engine.refund_gateway.RefundGateway`."""
+    """Implements `engine.gateways.refunds.RefundGateway`."""
 
     def open_refund(
         self,

@@ -24,6 +24,7 @@ from gevent.threadpool import ThreadPool
 
 from actors.node import Node
 from engine.errors import AlreadyDrawn, Duplicate, EngineBusy, InvalidDescriptor
+from engine.gateways.wallets import WalletReport
 from engine.payment.model import Terms
 from engine.payment.money_terms import TO_DRAW, Derived
 from engine.policy.periods import DAY_MS
@@ -34,7 +35,6 @@ from engine.store.wallet_writes import AddressRow, WalletRow
 from engine.wallet.descriptor import kept_descriptor
 from engine.wallet.drawn_source import DrawnSource
 from engine.wallet.stock import AddressSource, Ready, Stock
-from engine.wallet_gateway import WalletReport
 
 __all__ = ["Drawn", "WalletDesk"]
 

@@ -29,7 +29,7 @@ from actors.live_messages import (
 )
 from actors.messages import FreshnessChanged
 from actors.node import Node
-from engine.codes import StreamCode
+from engine.errors.codes import StreamCode
 from engine.payment.events import CommittedEvent
 from engine.payment.model import Payment
 from engine.ports import Sink

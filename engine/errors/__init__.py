@@ -65,22 +65,21 @@
        └─ BrokenSequence
 
 The number is the HTTP status and the word the stable `code` that an edge answers with
-(`engine/codes.py`); a class without them has its parent's. One with a file beside it is
-what a single wire says more exactly, to itself: others catch its parent. Errors that
-are no `EngineError` never leave `transport/` and are defined there, each where it is
-raised: an answer that an edge has decided on (`Problem`, in
+(`engine/errors/codes.py`); a class without them has its parent's. One with a file
+beside it is what a single wire says more exactly, to itself: others catch its parent.
+Errors that are no `EngineError` never leave `transport/` and are defined there, each
+where it is raised: an answer that an edge has decided on (`Problem`, in
 `transport/http/problems.py`), what a wire said or a command cannot do. No two of one
 name are in both. `str()` is one line that a tired operator can act on; facts are
-attributes. Pure; imports the codes only. Those of the store, of wallets and of
-Lightning stand in files of their own beside this one; all of the engine's are imported
-from here.
+attributes. Pure. Those of the store, of wallets and of Lightning stand in files of
+their own beside this one; all of the engine's are imported from here.
 """
 
 from enum import Enum
 from typing import Any
 
-from engine.codes import Code
 from engine.errors.base import EngineError
+from engine.errors.codes import Code
 from engine.errors.lightning import (
     InvoiceMismatch,
     LightningError,

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from engine.codes import Code
+from engine.errors.codes import Code
 
 __all__ = ["EngineError"]
 

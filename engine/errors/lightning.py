@@ -1,7 +1,7 @@
 """Errors of Lightning nodes; see `engine/lightning/node.py`."""
 
-from engine.codes import Code
 from engine.errors.base import EngineError
+from engine.errors.codes import Code
 
 __all__ = [
     "InvoiceMismatch",

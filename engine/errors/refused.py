@@ -1,7 +1,7 @@
 """What a person wants of a payment, and its state does not allow."""
 
-from engine.codes import Code
 from engine.errors.base import EngineError
+from engine.errors.codes import Code
 
 __all__ = ["AmendmentRefused", "PaymentChanged", "Refused", "TooManyUpdates"]
 

@@ -1,7 +1,7 @@
 """Errors of the store and of what it keeps sealed."""
 
-from engine.codes import Code
 from engine.errors.base import EngineError
+from engine.errors.codes import Code
 
 __all__ = [
     "BackupError",

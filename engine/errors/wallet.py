@@ -1,7 +1,7 @@
 """Errors of coins, keys and what we sign."""
 
-from engine.codes import Code
 from engine.errors.base import EngineError
+from engine.errors.codes import Code
 
 __all__ = ["CannotSpend", "SigningError", "WalletLocked"]
 

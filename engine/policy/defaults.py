@@ -1,6 +1,6 @@
 """What settings are if nobody sets them, where more than their table must know. Pure.
 
-`OPTIONS` of `engine/settings.py` says what each is for, and takes it from here.
+`OPTIONS` of `engine/settings/table.py` says what each is for, and takes it from here.
 """
 
 from typing import Final

@@ -7,8 +7,8 @@ secrets (channels must be given new ones), never a payment.
 import os
 from pathlib import Path
 
-from engine.database_files import beside, existing_beside
 from engine.errors import KeyFileError
+from engine.files.database_files import beside, existing_beside
 
 __all__ = ["KEY_BYTES", "key_path", "keep_key", "node_key"]
 

@@ -19,7 +19,7 @@ FINAL_DEPTH: Final = 6
 
 
 class ForwardPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """Settings of the node (`engine/settings.py`)."""
+    """Settings of the node (`engine/settings/table.py`)."""
 
     destinations: frozenset[str] = frozenset()  # that the operator named
     anywhere: bool = False  # also to others

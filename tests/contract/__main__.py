@@ -20,7 +20,7 @@ import msgspec
 
 from engine.payment import events
 from engine.secrets.vault import Vault
-from engine.setting_values import SEEDS
+from engine.settings.values import SEEDS
 from engine.store.epochs import Epochs, EpochStart
 from tests.clients import schema
 from transport.http import openapi

@@ -16,10 +16,10 @@ from typing import Any
 import click
 import msgspec
 
-from engine.option import Option
 from engine.payment.events import _Wire
-from engine.setting_reasons import REASONS
-from engine.settings import OPTIONS
+from engine.settings.option import Option
+from engine.settings.reasons import REASONS
+from engine.settings.table import OPTIONS
 from run import main as run_py
 from tests.docs import event_words
 from tests.docs.snippets import ROOT

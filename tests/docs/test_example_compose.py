@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from engine.chain.source_url import parse_source_url
-from engine.settings import OPTIONS
+from engine.settings.table import OPTIONS
 from tests.clients.schema import NODE_MODULES
 from tests.tools import children
 from tests.tools.paybell import paybell

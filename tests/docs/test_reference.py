@@ -7,8 +7,8 @@ from click.testing import CliRunner
 
 from engine.payment.events import Change, _Wire
 from engine.payment.model import EventType
-from engine.setting_reasons import REASONS
-from engine.settings import OPTIONS
+from engine.settings.reasons import REASONS
+from engine.settings.table import OPTIONS
 from run import main as run_py
 from tests.docs import event_words
 from tests.docs.reference import PAGES, page

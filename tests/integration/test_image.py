@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from engine.settings import OPTIONS
+from engine.settings.table import OPTIONS
 from tests.tools import children
 from tests.tools.paybell import READY, ROOT
 from tests.tools.ports import free_ports

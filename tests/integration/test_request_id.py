@@ -8,7 +8,7 @@ from typing import Any
 import gevent
 import pytest
 
-from engine.codes import Code
+from engine.errors.codes import Code
 from tests.tools.endpoints import Held, echo
 from tests.tools.serving import ask, dial, echo_body, hello, post, serving, until
 from tests.tools.wsclient import WsClient, connect, read_response

@@ -9,7 +9,7 @@ import gevent
 import pytest
 from gevent.event import Event
 
-from engine.codes import Code
+from engine.errors.codes import Code
 from tests.tools.endpoints import echo
 from tests.tools.serving import (
     ask,

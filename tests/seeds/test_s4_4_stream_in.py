@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from engine.codes import Code
 from engine.errors import EngineBusy
+from engine.errors.codes import Code
 from tests.seeds.stream_in_stage import (
     STREAM,
     Journal,

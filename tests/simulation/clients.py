@@ -11,7 +11,7 @@ from random import Random
 from actors.live.session import open_session
 from actors.live_messages import Follow, FollowAll, Unfollow
 from actors.node import Node
-from engine.codes import StreamCode
+from engine.errors.codes import StreamCode
 from engine.payment.events import CommittedEvent
 from engine.payment.model import Payment
 from engine.ports import Freshness

@@ -101,7 +101,7 @@ def test_every_path_that_a_document_names_is_there(page: Path, names: set[str]) 
 
 @pytest.mark.parametrize("page", DOCUMENTS, ids=lambda page: page.name)
 def test_what_a_document_says_is_in_a_file_is_there(page: Path) -> None:
-    """ "`OPTIONS` of `engine/settings.py`": the word stands in that file."""
+    """ "`OPTIONS` of `engine/settings/table.py`": the word stands in that file."""
     assert [
         (name, path)
         for name, path in WITHIN.findall(page.read_text("utf-8"))

@@ -8,8 +8,8 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from engine.database_files import existing_beside, real
 from engine.errors import JournalError
+from engine.files.database_files import existing_beside, real
 from engine.secrets.key_file import key_path
 from engine.store.sqlite.opening import look_before_opening
 from transport.cli.source_checks import Check

@@ -8,8 +8,8 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
-from engine.database_files import beside, real
-from engine.settings import OPTIONS
+from engine.files.database_files import beside, real
+from engine.settings.table import OPTIONS
 from transport.cli.open_files import client_connections, raise_limit
 from transport.server.limits import Limits
 

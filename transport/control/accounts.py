@@ -11,7 +11,7 @@ import bottle
 import msgspec
 from msgspec import Meta
 
-from engine.codes import Code
+from engine.errors.codes import Code
 from engine.gateway import Gateway
 from engine.merchants.name import DEFAULT, NAME
 from engine.merchants.scopes import Scope

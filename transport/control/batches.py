@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from engine.codes import Code
 from engine.errors import EngineBusy
+from engine.errors.codes import Code
 from engine.merchants.scopes import Scope
 from engine.payment.model import LIGHTNING, Payment, Terms
 from engine.runtime.yielding import yielding_every

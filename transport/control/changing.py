@@ -11,8 +11,8 @@ from typing import Any
 
 from msgspec import UNSET, UnsetType
 
-from engine.codes import Code
 from engine.errors import AmendmentRefused, PaymentChanged
+from engine.errors.codes import Code
 from engine.gateway import Gateway
 from engine.merchants.payment_defaults import MAX_EXPIRES_IN_S
 from engine.merchants.scopes import Scope

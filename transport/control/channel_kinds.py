@@ -11,10 +11,10 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from engine.codes import Code
 from engine.delivery.channel import Channel
 from engine.delivery.endpoint import kept_settings, settings_of
 from engine.delivery.kinds import KINDS, WEBHOOK, Kind
+from engine.errors.codes import Code
 from engine.merchants.scopes import Scope
 from engine.secrets.vault import Vault
 from transport.control.own_headers import AUTHORIZATION

@@ -12,10 +12,10 @@ import msgspec
 from gevent.lock import RLock
 from msgspec import UnsetType
 
-from engine.codes import Code
 from engine.delivery.channel import SECRET_OVERLAP_S, Channel
 from engine.delivery.endpoint import headers_of, kept_settings, sealed_headers
 from engine.delivery.kinds import WEBHOOK, kind_named
+from engine.errors.codes import Code
 from engine.gateway import Gateway
 from engine.merchants.name import EVERYBODY
 from engine.merchants.scopes import Scope

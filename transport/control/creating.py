@@ -4,7 +4,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from engine.codes import Code
+from engine.errors.codes import Code
 from engine.gateway import Gateway
 from engine.payment.model import Payment
 from engine.ports import Freshness

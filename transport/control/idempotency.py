@@ -21,8 +21,8 @@ from typing import Any
 import msgspec
 from gevent.lock import BoundedSemaphore
 
-from engine.codes import Code
 from engine.errors import Duplicate
+from engine.errors.codes import Code
 from engine.gateway import Gateway
 from engine.merchants.name import DEFAULT, EVERYBODY
 from engine.store.records import IdempotentAnswer

@@ -12,8 +12,8 @@ import msgspec
 from gevent.lock import RLock
 from msgspec import UNSET, Meta, UnsetType
 
-from engine.codes import Code
 from engine.errors import InvalidInput
+from engine.errors.codes import Code
 from engine.gateway import Gateway
 from engine.merchants.roles import Role, scopes_of_role
 from engine.merchants.scopes import Scope, default_scopes, scopes_of

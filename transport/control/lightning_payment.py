@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from engine.codes import Code
 from engine.errors import LightningError, NodeRefused
+from engine.errors.codes import Code
 from engine.errors.lightning import InvoiceMismatch
 from engine.gateway import Gateway
 from engine.lightning.account import Account

@@ -10,8 +10,8 @@ from typing import Any
 
 from gevent.lock import RLock
 
-from engine.codes import Code
 from engine.errors import InvalidMerchant
+from engine.errors.codes import Code
 from engine.gateway import Gateway
 from engine.merchants.name import ALLOWED, merchant_name
 from engine.merchants.profile import Profile

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import msgspec
 
 from engine.bitcoin.address import parse_address
-from engine.codes import Code
 from engine.errors import InvalidAddress
+from engine.errors.codes import Code
 from engine.gateway import Gateway
 from engine.merchants.name import DEFAULT
 from engine.merchants.payment_methods import LIGHTNING, ONCHAIN

@@ -3,8 +3,8 @@
 Reads through the gateway and writes nothing. Runs in the request's greenlet.
 """
 
-from engine.codes import Code
 from engine.errors import InvalidAmount
+from engine.errors.codes import Code
 from engine.gateway import Gateway
 from engine.money.currency import minor_of, priced_in
 from engine.money.rates import NoRate, rate_of

@@ -13,7 +13,7 @@ import bottle
 import msgspec
 
 from engine.chain.witness import Standing
-from engine.codes import Code
+from engine.errors.codes import Code
 from engine.gateway import Gateway, NodeHealth
 from engine.merchants.scopes import Scope
 from engine.ports import Freshness

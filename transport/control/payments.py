@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 
 from engine.bitcoin.address import parse_address
-from engine.codes import Code
 from engine.errors import InvalidAddress
+from engine.errors.codes import Code
 from engine.gateway import Gateway
 from engine.merchants.scopes import Scope
 from engine.payment.model import LIGHTNING, Payment, Terms

@@ -4,8 +4,8 @@
 same moment. Reads through the gateway, from memory; runs in the request's greenlet.
 """
 
-from engine.codes import Code
 from engine.errors import InvalidAmount
+from engine.errors.codes import Code
 from engine.gateway import Gateway
 from engine.money.currency import minor_of, priced_in
 from engine.money.rates import NoRate, Rate, RatesReport, rate_of, sat_price

@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from engine.codes import Code
 from engine.errors import EngineBusy, Refused
+from engine.errors.codes import Code
 from engine.gateway import Gateway
 from engine.merchants.scopes import Scope
 from engine.payment.model import Payment

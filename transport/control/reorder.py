@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
-from engine.codes import Code
+from engine.errors.codes import Code
 from engine.gateway import Gateway
 from engine.merchants.payment_defaults import MAX_EXPIRES_IN_S
 from engine.merchants.payment_methods import LIGHTNING, ONCHAIN

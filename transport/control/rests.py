@@ -17,8 +17,8 @@ from typing import Final
 
 import msgspec
 
-from engine.codes import Code
 from engine.errors import EngineError, LightningError, NodeRefused
+from engine.errors.codes import Code
 from engine.gateway import Gateway
 from engine.lightning.account import Account
 from engine.lightning.invoice import check_invoice

@@ -3,8 +3,8 @@
 Reads through the gateway. Runs in the request's greenlet.
 """
 
-from engine.codes import Code
 from engine.delivery.channel import Channel
+from engine.errors.codes import Code
 from engine.gateway import Gateway
 from engine.payment.model import Payment
 from transport.http.auth import Principal

@@ -13,8 +13,8 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
-from engine.codes import Code
 from engine.errors import EngineError
+from engine.errors.codes import Code
 from engine.merchants.roles import Role, role_of
 from engine.payment.events import iso
 from transport.http.auth import Auth, Principal

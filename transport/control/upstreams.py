@@ -7,7 +7,7 @@ Runs in the request's greenlet; asked of memory alone. The same live:
 
 from typing import Any
 
-from engine.codes import Code
+from engine.errors.codes import Code
 from engine.gateway import Gateway
 from engine.merchants.scopes import Scope
 from transport.http.auth import Auth, Principal

@@ -9,12 +9,12 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from engine.codes import Code
+from engine.errors.codes import Code
 from engine.gateway import Gateway
+from engine.gateways.wallets import WalletReport
 from engine.merchants.name import MAX_NAME
 from engine.merchants.scopes import Scope
 from engine.payment.events import iso
-from engine.wallet_gateway import WalletReport
 from transport.http.auth import Auth
 from transport.http.bottle_app import answer, environ
 from transport.http.openapi import Operation

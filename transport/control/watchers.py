@@ -8,8 +8,8 @@ from typing import Any, Literal
 import msgspec
 
 from engine.bitcoin.address import parse_address
-from engine.codes import Code
 from engine.errors import InvalidAddress
+from engine.errors.codes import Code
 from engine.gateway import Gateway, WatcherState
 from engine.merchants.scopes import Scope
 from transport.http.auth import Auth, Principal

@@ -13,8 +13,8 @@ from typing import Annotated, Any, Final, TypeVar
 import msgspec
 from bottle import Bottle, HTTPResponse, request
 
-from engine.codes import Code
 from engine.errors import InvalidAddress
+from engine.errors.codes import Code
 from engine.money.amount import MAX_SAT
 from transport.devchain.chain import (
     MAX_BLOCKS_AT_ONCE,

@@ -23,7 +23,7 @@ import msgspec
 from gevent.lock import BoundedSemaphore
 from msgspec.structs import replace
 
-from engine.codes import Code
+from engine.errors.codes import Code
 from engine.gateway import Gateway
 from engine.merchants.name import EVERYBODY
 from engine.merchants.scopes import Scope, default_scopes

@@ -14,7 +14,7 @@ from typing import Any
 import bottle
 import msgspec
 
-from engine.codes import Code
+from engine.errors.codes import Code
 from engine.merchants.gateway_mapping import GatewayMapping
 from engine.policy.defaults import MAX_MERCHANTS, MONITOR_S
 from engine.ports import ChannelSender

@@ -10,8 +10,8 @@ import time
 from typing import Final
 
 from engine.bitcoin.address import parse_address
-from engine.codes import Code
 from engine.errors import EngineBusy, InvalidAddress, Refused
+from engine.errors.codes import Code
 from engine.gateway import Gateway
 from engine.payment.refund import Refund
 from engine.payment.refund_rules import claimed, refundable_sat, taken_sat

@@ -13,7 +13,7 @@ import re
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
-from engine.codes import Code
+from engine.errors.codes import Code
 from transport.http.problems import Problem
 from transport.http.strict_json import parse_json
 from transport.server.request_body import read_body

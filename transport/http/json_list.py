@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from engine.codes import Code
+from engine.errors.codes import Code
 from engine.runtime.yielding import yield_to_hub
 from transport.http.json_values import has_at_most
 from transport.http.problems import Problem, invalid

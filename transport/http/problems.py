@@ -12,8 +12,8 @@ import msgspec
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from engine.codes import Code
 from engine.errors import EngineBusy, EngineError, StoreUnreadable
+from engine.errors.codes import Code
 from engine.store.epochs import Position
 from transport.limit_names import LimitName
 from transport.problem_body import FieldError, ProblemBody, problem_body
@@ -45,8 +45,8 @@ class Problem(Exception):
         limit: str | None = None,
         cursor: str | None = None,
     ) -> None:
-        """`limit`: the setting (`engine/settings.py`) that was run into. `cursor`: the
-        one to go on from."""
+        """`limit`: the setting that was run into (`engine/settings/table.py`).
+        `cursor`: the one to go on from."""
         super().__init__(f"{code}: {detail}")
         self.code = code
         self.detail = detail

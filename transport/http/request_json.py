@@ -18,8 +18,8 @@ from urllib.parse import parse_qsl
 import msgspec
 from msgspec import Meta, UnsetType
 
-from engine.codes import Code
 from engine.delivery import email
+from engine.errors.codes import Code
 from transport.http.input_values import CaPem
 from transport.http.problems import Problem, invalid
 from transport.http.strict_json import LONGEST_SHOWN, parse_json, shown_name

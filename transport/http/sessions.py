@@ -27,8 +27,8 @@ from typing import Annotated, Any, Final, Protocol
 
 import msgspec
 
-from engine.codes import Code
 from engine.errors import WrongKey
+from engine.errors.codes import Code
 from engine.gateway import REPLAYED_FOR_MS
 from transport.http.problems import Problem
 from transport.server.upgrade import is_allowed_origin, origin_of

@@ -9,7 +9,7 @@ import json
 from decimal import Decimal
 from typing import Any, Final
 
-from engine.codes import Code
+from engine.errors.codes import Code
 from transport.http.json_values import has_at_most
 from transport.http.problems import Problem
 from transport.strict_decoder import NotANumber, RepeatedKey, strict_decoder

@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from engine.codes import Code
+from engine.errors.codes import Code
 from engine.gateway import Gateway
 from engine.lightning.upstream import (
     UpstreamReport,

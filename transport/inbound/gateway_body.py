@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
-from engine.codes import Code
+from engine.errors.codes import Code
 from transport.http.problems import Problem
 from transport.http.strict_json import parse_json
 

@@ -12,7 +12,7 @@ import logging
 import time
 from typing import Any
 
-from engine.codes import Code
+from engine.errors.codes import Code
 from transport.http.bottle_app import Api, HttpAnswer, answer, environ
 from transport.http.openapi import Operation
 from transport.http.problems import Problem, rate_limited

@@ -21,8 +21,8 @@ from typing import Final
 import gevent
 import msgspec
 
-from engine.codes import Code
 from engine.errors import Duplicate, EngineBusy, WrongKey
+from engine.errors.codes import Code
 from engine.gateway import Gateway
 from engine.merchants.gateway_mapping import GatewayMapping
 from engine.merchants.record import OLD

@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from engine.codes import Code
 from engine.config import Config
+from engine.errors.codes import Code
 from engine.merchants.scopes import Scope
 from engine.payment.events import iso
 from engine.policy.periods import DAY_MS

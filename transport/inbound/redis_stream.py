@@ -26,7 +26,7 @@ import gevent
 import msgspec
 from gevent.event import Event
 
-from engine.codes import Code
+from engine.errors.codes import Code
 from engine.policy.waits import jittered
 from transport.http.problems import problem_of
 from transport.inbound.redis_entries import (

@@ -22,8 +22,8 @@ from typing import Any, Final
 
 import msgspec
 
-from engine.codes import Code
 from engine.errors import Duplicate
+from engine.errors.codes import Code
 from engine.gateway import Gateway
 from engine.lightning.account import Account
 from engine.merchants.gateway_mapping import GatewaySignature

@@ -27,8 +27,8 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from engine.codes import Code
 from engine.errors import Duplicate, Refused
+from engine.errors.codes import Code
 from engine.gateway import Gateway
 from engine.merchants.record import Provider
 from engine.payment.model import Payment

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import parse_qs
 
-from engine.codes import Code
+from engine.errors.codes import Code
 from engine.merchants.scopes import Scope
 from engine.payment.model import Payment
 from engine.secrets.vault import Vault

@@ -42,7 +42,7 @@ from typing import Annotated, Final
 
 import msgspec
 
-from engine.codes import StreamCode
+from engine.errors.codes import StreamCode
 from engine.gateway import Gateway
 from engine.merchants.name import DEFAULT
 from engine.payment.events import iso

@@ -26,7 +26,7 @@ from typing import Any, Final
 
 import msgspec
 
-from engine.codes import StreamCode
+from engine.errors.codes import StreamCode
 from engine.payment.events import CommittedEvent
 from engine.payment.model import Payment
 from engine.ports import Freshness

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from engine.codes import StreamCode
+from engine.errors.codes import StreamCode
 from engine.payment.model import Payment
 from engine.ports import Freshness
 

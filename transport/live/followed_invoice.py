@@ -13,7 +13,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable
 
-from engine.codes import StreamCode
+from engine.errors.codes import StreamCode
 from engine.gateway import Gateway, SessionHandle
 from engine.payment.events import CommittedEvent
 from engine.payment.model import EventType, Payment

@@ -22,7 +22,7 @@ import msgspec
 from gevent.event import Event as Signal
 from msgspec import Meta
 
-from engine.codes import Code, StreamCode
+from engine.errors.codes import Code, StreamCode
 from engine.gateway import Gateway
 from engine.merchants.name import DEFAULT
 from engine.payment.events import CommittedEvent, iso

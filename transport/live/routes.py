@@ -19,7 +19,7 @@ import time
 from functools import partial
 from typing import Any, Final
 
-from engine.codes import Code
+from engine.errors.codes import Code
 from engine.gateway import Gateway, SessionHandle
 from engine.merchants.name import DEFAULT
 from engine.policy.token_bucket import TokenBucket

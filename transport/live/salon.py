@@ -39,7 +39,7 @@ from typing import Annotated
 
 import msgspec
 
-from engine.codes import StreamCode
+from engine.errors.codes import StreamCode
 from engine.gateway import Gateway
 from engine.payment.events import iso
 from transport.live.creation_listeners import CreationListeners

@@ -11,7 +11,7 @@ from typing import Final
 
 from gevent.event import Event as Signal
 
-from engine.codes import StreamCode
+from engine.errors.codes import StreamCode
 from engine.payment.events import CommittedEvent
 from engine.payment.model import Payment
 from engine.ports import Freshness

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Final
 import bottle
 from msgspec import Meta
 
-from engine.codes import Code
+from engine.errors.codes import Code
 from engine.gateway import Gateway, SessionHandle
 from engine.store.epochs import POSITION, POSITION_LENGTH, Position
 from transport.http.bottle_app import Api

@@ -20,8 +20,8 @@ from typing import Annotated, Any, Final, Literal
 import gevent
 import msgspec
 
-from engine.codes import StreamCode
 from engine.errors import EngineError
+from engine.errors.codes import StreamCode
 from engine.gateway import Gateway
 from engine.merchants.scopes import Scope
 from engine.payment.events import iso

@@ -8,7 +8,7 @@ taken for the other, and ending one ends nothing else. Made and ended by
 from collections.abc import Callable
 from typing import Final
 
-from engine.codes import StreamCode
+from engine.errors.codes import StreamCode
 from engine.gateway import Gateway, SessionHandle
 from engine.payment.events import CommittedEvent, iso
 from engine.payment.model import EventType, Payment

@@ -22,7 +22,7 @@ import bottle
 import msgspec
 from msgspec import Meta
 
-from engine.codes import Code
+from engine.errors.codes import Code
 from engine.gateway import Gateway
 from engine.lightning.upstream import seen_by
 from engine.merchants.scopes import Scope

@@ -22,8 +22,8 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from engine.codes import Code
 from engine.errors import EngineError, InvalidMerchant
+from engine.errors.codes import Code
 from engine.gateway import Gateway
 from engine.lightning.lnurl import (
     LocalPart,

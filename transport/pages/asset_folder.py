@@ -13,7 +13,7 @@ from pathlib import Path
 import bottle
 from bottle import HTTPResponse
 
-from engine.codes import Code
+from engine.errors.codes import Code
 from transport.http.problems import Problem
 from transport.pages.answers import guarded
 from transport.pages.assets import TYPES, Asset

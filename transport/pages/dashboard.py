@@ -15,8 +15,8 @@ from typing import Any, Final
 import bottle
 from bottle import HTTPResponse, SimpleTemplate
 
-from engine.codes import Code
 from engine.errors import EngineError
+from engine.errors.codes import Code
 from transport.http.bottle_app import environ
 from transport.http.problems import Problem
 from transport.pages.asset_folder import AssetFolder

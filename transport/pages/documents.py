@@ -12,7 +12,7 @@ import bottle
 import gevent
 from bottle import HTTPResponse
 
-from engine.codes import Code
+from engine.errors.codes import Code
 from transport.http.bottle_app import environ
 from transport.http.kept import is_known
 from transport.http.problems import Problem

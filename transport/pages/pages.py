@@ -19,8 +19,8 @@ from typing import Any, Final
 import bottle
 from bottle import HTTPResponse
 
-from engine.codes import Code
 from engine.errors import EngineError
+from engine.errors.codes import Code
 from engine.gateway import Gateway
 from engine.lightning.upstream import UpstreamState
 from engine.merchants.payment_methods import LIGHTNING, ONCHAIN

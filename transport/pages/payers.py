@@ -13,7 +13,7 @@ import bottle
 from bottle import HTTPResponse, SimpleTemplate
 from msgspec.structs import replace
 
-from engine.codes import Code
+from engine.errors.codes import Code
 from engine.gateway import Gateway
 from engine.merchants.name import DEFAULT
 from engine.merchants.web_places import origins_of

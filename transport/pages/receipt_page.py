@@ -13,8 +13,8 @@ import bottle
 import msgspec
 from bottle import HTTPResponse
 
-from engine.codes import Code
 from engine.errors import EngineError
+from engine.errors.codes import Code
 from engine.payment.model import Payment
 from transport.http.bottle_app import environ
 from transport.http.form_body import fields_of

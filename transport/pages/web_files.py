@@ -7,7 +7,7 @@ from typing import Final
 import bottle
 from bottle import HTTPResponse
 
-from engine.codes import Code
+from engine.errors.codes import Code
 from transport.http.problems import Problem
 from transport.pages.answers import as_response, guarded
 from transport.pages.assets import Assets

@@ -30,7 +30,7 @@ import msgspec
 from gevent.event import Event
 from msgspec import UNSET, Meta, UnsetType
 
-from engine.codes import Code
+from engine.errors.codes import Code
 from engine.gateway import Gateway
 from engine.merchants.scopes import Scope
 from engine.money.amount import sat_to_btc

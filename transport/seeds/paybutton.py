@@ -22,7 +22,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
-from engine.codes import Code
+from engine.errors.codes import Code
 from engine.gateway import Gateway
 from engine.merchants.scopes import Scope
 from engine.money.amount import SAT_PER_BTC

@@ -28,8 +28,8 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
-from engine.codes import Code
 from engine.errors import Duplicate
+from engine.errors.codes import Code
 from engine.gateway import Gateway
 from engine.money.amount import MAX_SAT
 from engine.payment.model import Payment

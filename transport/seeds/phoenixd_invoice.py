@@ -32,8 +32,8 @@ import msgspec
 from gevent.lock import BoundedSemaphore
 from msgspec import Meta
 
-from engine.codes import Code
 from engine.errors import EngineBusy, EngineError
+from engine.errors.codes import Code
 from engine.gateway import Gateway
 from engine.merchants.scopes import Scope
 from engine.money.amount import MAX_SAT

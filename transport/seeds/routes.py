@@ -1,7 +1,7 @@
 """Which seeds' routes there are: one switch each, which names a merchant.
 
 Called by `transport/web_app.py`. To add a system: its file here, a name in `SEEDS`
-(`engine/setting_values.py`), a line below, and what it does in docs/seeds.md.
+(`engine/settings/values.py`), a line below, and what it does in docs/seeds.md.
 """
 
 import logging

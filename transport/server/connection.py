@@ -22,8 +22,8 @@ from gevent.event import Event
 from gevent.socket import socket as CooperativeSocket  # noqa: N812
 from geventwebsocket.handler import WebSocketHandler
 
-from engine.codes import Code
 from engine.errors import BodyError
+from engine.errors.codes import Code
 from transport.server.client_address import ForwardedHeader, Network, address_key
 from transport.server.environ import add_client, add_request
 from transport.server.handshake import Nobody

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
-from engine.codes import Code
+from engine.errors.codes import Code
 from transport.limit_names import LimitName
 from transport.problem_body import MEDIA_TYPE, problem_body
 from transport.server.request_id import ENVIRON, HEADER

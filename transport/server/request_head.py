@@ -11,7 +11,7 @@ of each rule here.
 import re
 from typing import Final, Protocol
 
-from engine.codes import Code
+from engine.errors.codes import Code
 from transport.server.field_line import TOKEN, parse_field
 from transport.server.limits import Limits
 

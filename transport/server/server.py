@@ -29,7 +29,7 @@ from gevent.event import Event
 from gevent.socket import socket as CooperativeSocket  # noqa: N812
 from geventwebsocket.server import WebSocketServer
 
-from engine.codes import Code
+from engine.errors.codes import Code
 from transport.server.allowed_hosts import AllowedHosts
 from transport.server.client_address import (
     ForwardedHeader,

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 from urllib.parse import urlsplit
 
-from engine.codes import Code
+from engine.errors.codes import Code
 from transport.server.allowed_hosts import OPEN_PATHS, AllowedHosts
 from transport.server.limits import RateLimiter
 from transport.server.refusal import Refusal, problem

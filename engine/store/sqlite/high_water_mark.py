@@ -22,7 +22,7 @@ import struct
 import zlib
 from pathlib import Path
 
-from engine.database_files import beside, existing_beside
+from engine.files.database_files import beside, existing_beside
 
 __all__ = ["HighWaterMark", "acked", "marks_of", "path_of", "slot"]
 

@@ -23,8 +23,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from engine.database_files import beside, real
 from engine.errors import DatabaseInUse, LockFileError
+from engine.files.database_files import beside, real
 
 __all__ = ["DatabaseLock"]
 

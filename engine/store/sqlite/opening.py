@@ -11,8 +11,8 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from engine.database_files import beside, real
 from engine.errors import JournalError
+from engine.files.database_files import beside, real
 from engine.store.sqlite import migrations
 from engine.store.sqlite.high_water_mark import acked, marks_of
 from engine.store.sqlite.wal import has_lost_commits

@@ -21,8 +21,8 @@ from pathlib import Path
 
 import msgspec
 
-from engine.database_files import real
 from engine.errors import BackupError
+from engine.files.database_files import real
 from engine.store.sqlite import till
 from engine.store.sqlite.audit import damaged_rows
 from engine.store.sqlite.backup import BackupNote, copy_into, note_in, sync

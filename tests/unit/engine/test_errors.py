@@ -12,8 +12,8 @@ import actors
 import engine
 import transport
 from engine import errors
-from engine.codes import Code
 from engine.errors import EngineError
+from engine.errors.codes import Code
 
 #: SQLite's own error is also one of the standard library's.
 ELSEWHERE = {

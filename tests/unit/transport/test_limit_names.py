@@ -10,9 +10,9 @@ from typing import get_args
 import msgspec
 import pytest
 
-from engine.codes import Code
+from engine.errors.codes import Code
 from engine.merchants.gateway_mapping import GatewayMapping
-from engine.settings import OPTIONS
+from engine.settings.table import OPTIONS
 from tests.unit.test_packaging import ROOT
 from transport.http.problems import rate_limited
 from transport.limit_names import OF_GATEWAYS, LimitName

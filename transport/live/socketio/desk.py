@@ -33,7 +33,7 @@ from typing import Any, Final
 
 import msgspec
 
-from engine.codes import StreamCode
+from engine.errors.codes import StreamCode
 from engine.gateway import Gateway
 from transport.live.creation_listeners import CreationListeners
 from transport.live.doors import DoorClosed, Doors

@@ -21,8 +21,8 @@ from typing import Any, Final
 import bottle
 import gevent
 
-from engine.codes import Code
 from engine.errors import BodyError
+from engine.errors.codes import Code
 from transport.http.bottle_app import HttpAnswer
 from transport.http.hold import hold
 from transport.http.problems import Problem, rate_limited

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import bottle
 
-from engine.codes import Code
+from engine.errors.codes import Code
 from transport.http.bottle_app import Api, HttpAnswer
 from transport.http.problems import Problem, rate_limited
 from transport.http.strangers import LIMIT, TOO_MANY, Strangers

@@ -8,10 +8,10 @@ import pytest
 from actors.delivery.notes import BreakerRested
 from actors.live.session import SessionActor
 from actors.messages import ChannelChanged
-from engine.codes import StreamCode
 from engine.delivery.attempt import AttemptOutcome
 from engine.delivery.endpoint_breaker import CHANNEL_BREAKER
 from engine.delivery.kinds import CONCURRENCY
+from engine.errors.codes import StreamCode
 from engine.payment.events import CommittedEvent
 from engine.payment.model import Payment
 from engine.policy.breaker import BreakerPolicy

@@ -3,8 +3,8 @@
 import pytest
 
 from actors.edge.answers import good
-from engine.codes import Code
 from engine.errors import BrokenInvariant, Duplicate, EngineBusy
+from engine.errors.codes import Code
 from engine.store.writes import Committed, Conflict, Unavailable
 
 

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from actors.live.subscription import JournalSubscription, Stage, Subscription
-from engine.codes import StreamCode
+from engine.errors.codes import StreamCode
 from engine.payment.events import CommittedEvent, opening
 from engine.payment.model import Payment
 from engine.ports import Freshness

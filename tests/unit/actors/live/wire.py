@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from actors.live.session import open_session
-from engine.codes import StreamCode
+from engine.errors.codes import StreamCode
 from engine.payment.events import CommittedEvent
 from engine.payment.model import Payment
 from engine.ports import Freshness

@@ -10,7 +10,7 @@ from engine.merchants.record import Limits
 from engine.merchants.roles import Role, scopes_of_role
 from engine.merchants.scopes import Scope
 from engine.merchants.token_rules import MAX_SECRET, MIN_SECRET, mistake
-from engine.settings import OPTIONS
+from engine.settings.table import OPTIONS
 from transport.http.inputs import MerchantRequest
 from transport.http.request_json import typed
 from transport.http.site_tokens import LEEWAY_S, MAX_TOKEN

@@ -1,7 +1,7 @@
 """Names that Kubernetes writes for a service called paybell are not settings."""
 
 from engine.config import unknown_names
-from engine.settings import OPTIONS
+from engine.settings.table import OPTIONS
 from transport.cli.environment import without_kubernetes
 
 SERVICE = {

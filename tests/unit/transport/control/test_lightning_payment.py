@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from engine.codes import Code
 from engine.errors import (
     EngineBusy,
     NodeBusy,
@@ -15,6 +14,7 @@ from engine.errors import (
     NodeRefused,
     NodeUnavailable,
 )
+from engine.errors.codes import Code
 from engine.lightning.node import Balance, Can
 from engine.lightning.upstream import UpstreamState
 from engine.payment.model import Terms

@@ -8,8 +8,8 @@ import pytest
 from gevent.event import Event
 from msgspec.structs import replace
 
-from engine.codes import Code
 from engine.errors import EngineBusy, NodeRefused, NodeUnavailable
+from engine.errors.codes import Code
 from engine.lightning.node import InvoiceAsked, InvoiceMade
 from engine.lightning.upstream import UpstreamState
 from engine.payment.model import Flag, Invoice, Payment, Receipt, Status, Terms

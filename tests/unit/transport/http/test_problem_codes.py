@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.codes import Code, StreamCode
+from engine.errors.codes import Code, StreamCode
 from transport.http.openapi import document
 from transport.problem_body import problem_body
 

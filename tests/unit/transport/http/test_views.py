@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from engine.codes import Code
+from engine.errors.codes import Code
 from engine.payment.events import Change, Event, encode, with_offset
 from engine.payment.model import (
     LIGHTNING,

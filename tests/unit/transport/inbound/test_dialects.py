@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.codes import Code
+from engine.errors.codes import Code
 from engine.money.amount import MAX_SAT, sat_to_btc
 from transport.http.problems import Problem
 from transport.inbound.dialects import ProviderNotification, read_blockonomics, read_btc

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from engine.codes import Code
+from engine.errors.codes import Code
 from engine.merchants.scopes import Scope
 from engine.payment.events import opening
 from engine.secrets.vault import Vault

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.chain.witness import Standing
-from engine.codes import StreamCode
+from engine.errors.codes import StreamCode
 from engine.payment.events import CommittedEvent, encode, opening, with_offset
 from engine.payment.model import Invoice, Payment, Receipt, Status, Terms
 from engine.ports import Freshness

@@ -7,7 +7,7 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from engine.codes import StreamCode
+from engine.errors.codes import StreamCode
 from engine.payment.events import Change, CommittedEvent, opening
 from engine.payment.model import EventType, Payment, SavedToken, Status, Terms
 from engine.store.epochs import Position

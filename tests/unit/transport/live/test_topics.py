@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from engine.codes import StreamCode
+from engine.errors.codes import StreamCode
 from engine.payment.changed import Changed, TextMoved
 from engine.payment.events import Change, CommittedEvent, Event, opening
 from engine.payment.model import EventType, Payment, Status

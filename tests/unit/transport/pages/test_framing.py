@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from engine.codes import Code
+from engine.errors.codes import Code
 from engine.merchants.record import Merchant
 from engine.payment.model import Payment, Status
 from tests.unit.transport.pages.page_server import (

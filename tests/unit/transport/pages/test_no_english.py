@@ -10,10 +10,10 @@ from typing import Any
 import bottle
 import pytest
 
-from engine.codes import Code
 from engine.delivery.attempt import AttemptOutcome, SendResult
 from engine.delivery.endpoint import Endpoint
 from engine.errors import EngineBusy, Refused
+from engine.errors.codes import Code
 from engine.mail.address import MailAddress
 from engine.merchants.record import Merchant
 from engine.payment.model import EventType, Payment

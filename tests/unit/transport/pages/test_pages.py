@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from engine.codes import Code
 from engine.errors import EngineBusy
+from engine.errors.codes import Code
 from engine.money.amount import sat_to_btc
 from engine.payment.model import Payment, Status
 from tests.tools.qrcode import read_svg

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from engine.codes import Code
+from engine.errors.codes import Code
 from transport.server.refusal import Refusal, problem
 from transport.server.upgrade import LOCAL_PAGES, is_allowed_origin, judge_request
 

@@ -1,7 +1,7 @@
 """Why each setting has its default, by subject; docs/settings.md is made of it.
 
-A new setting in `engine/settings.py` gets a line here: tests/docs/test_reference.py
-compares. Nothing reads this while a node runs. Pure data.
+A new setting in `engine/settings/table.py` gets a line here; a test compares
+(tests/docs/test_reference.py). Nothing reads this while a node runs. Pure data.
 """
 
 __all__ = ["REASONS"]

@@ -1,4 +1,4 @@
-"""What edges may ask of a merchant's wallet: part of `gateway.py`."""
+"""What edges may ask of a merchant's wallet: part of `Gateway`."""
 
 from typing import Protocol
 

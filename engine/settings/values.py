@@ -2,7 +2,7 @@
 
 Every function takes the text as it was given and returns the value, or raises
 `ValueError`; its message, if it has one, says what is wrong and quotes no secret. Pure;
-called by `engine/config.py` by way of the table in `engine/settings.py`.
+called by `engine/config.py` by way of the table beside it.
 """
 
 import ipaddress

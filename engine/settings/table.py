@@ -1,15 +1,14 @@
 """Every setting in one table: its name everywhere, its default, and what it is.
 
 To add a setting: a line in `OPTIONS`, a field of `Config` in `engine/config.py`, and
-why its default is what it is in `engine/setting_reasons.py`; the option, the variable
+why its default is what it is in `engine/settings/reasons.py`; the option, the variable
 and the key of the file follow. How a value is read stands in
-`engine/setting_values.py`. Pure data.
+`engine/settings/values.py`. Pure data.
 """
 
 from engine.bitcoin.address import NETWORKS
 from engine.money.amount import MAX_SAT
 from engine.money.providers import PROVIDERS, parse_providers
-from engine.option import Option
 from engine.policy.defaults import (
     CLAIM_WINDOW_S,
     CLAIMS_PER_PAYMENT,
@@ -17,7 +16,8 @@ from engine.policy.defaults import (
     MAX_MERCHANTS,
     MONITOR_S,
 )
-from engine.setting_values import (
+from engine.settings.option import Option
+from engine.settings.values import (
     destinations,
     gateway_merchants,
     heartbeat,
