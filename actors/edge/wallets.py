@@ -30,6 +30,7 @@ from engine.payment.money_terms import TO_DRAW, Derived
 from engine.policy.periods import DAY_MS
 from engine.store.key_writes import WalletKeyRow
 from engine.store.port import StoreReader
+from engine.store.wallet_port import UNPAID_AT_MOST
 from engine.store.wallet_rows import present_wallet
 from engine.store.wallet_writes import AddressRow, WalletRow
 from engine.wallet.descriptor import kept_descriptor
@@ -353,16 +354,23 @@ class WalletDesk:
             kept.gap_looked_at = now
             gevent.spawn(self._judge_gap, kept, self._wallets[wallet_id])
 
+    def _over(self, identity: str) -> list[Ready]:
+        """What may be given out again. Nothing of before a restore: the node that was
+        lost may have done just that, for an order that nobody knows of now."""
+        present = self._store.epochs().present
+        return [
+            Ready(row.index, row.address, row.payment_id)
+            for row in self._store.over_unpaid(identity, UNPAID_AT_MOST)
+            if row.epoch == present
+        ]
+
     def _judge_gap(self, kept: _Stocked, wallet: WalletRow) -> None:
         most = self._settings.gap
         if self._store.unpaid_run(kept.identity, most) < most:
             self._node.alerts.clear(GAP, wallet.id)
             return
         if self._settings.reuse:
-            over = self._store.over_unpaid(kept.identity, most)
-            kept.stock.add_again(
-                [Ready(row.index, row.address, row.payment_id) for row in over]
-            )
+            kept.stock.add_again(self._over(kept.identity)[:most])
         detail = (
             f"the last {most} addresses that were given out were not paid, and most"
             f" wallets look no further than {most} ahead: let it look further (its gap"

@@ -291,3 +291,29 @@ def test_only_by_setting_what_is_over_and_never_paid_is_drawn_again(
     assert again[:2] == [1, 2], "the lowest first"
     assert again[2] == 5
     assert drawn(house, 11).address == made[1].terms.address
+
+
+def test_after_a_restore_nothing_of_before_it_is_drawn_again(house: House) -> None:
+    """The lost node may have given it out once more, after the backup."""
+    settings_of(house, gap=3, reuse=True, restore_skip=10)
+    wallet = give(house)
+    for number in range(4):
+        over(house, draw(house, number, wallet))
+    begin_epoch(house)
+    anew(house)
+    made = [draw(house, number, wallet) for number in (10, 11, 12)]
+    assert [index(one) for one in made] == [14, 15, 16]
+    for one in made:
+        over(house, one)
+    anew(house)
+    draw(house, 13, wallet)
+    wait_until(lambda: "over_unpaid" in house.store.asked, 10, "the search")
+    gevent.sleep(0)
+    again = [index(draw(house, number, wallet)) for number in (14, 15, 16, 17)]
+    assert again == [14, 15, 16, 18]
+
+
+def over(house: House, payment: Payment) -> None:
+    """Nobody waits for it any more."""
+    house.stage.journal.commit([Write(rows=(Release(payment.id),))])
+    house.node.watchers.remove(payment.id, payment.terms.address)  # type: ignore[attr-defined]
