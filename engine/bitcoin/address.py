@@ -19,6 +19,7 @@ from hashlib import sha256
 from operator import getitem, xor
 from typing import Final, Literal
 
+from engine.bitcoin.secret_text import is_secret
 from engine.errors import InvalidAddress
 
 __all__ = [
@@ -83,8 +84,18 @@ class Address:
 
 
 def parse_address(text: str, network: str) -> Address:
-    """The address in `text`, which must belong to `network`. Raises InvalidAddress."""
+    """The address in `text`, which must belong to `network`. Raises InvalidAddress,
+    which quotes the text, but never one that may spend money."""
     _check_network(network)
+    try:
+        return _parsed(text, network)
+    except InvalidAddress:
+        if isinstance(text, str) and is_secret(text):
+            raise InvalidAddress.secret() from None
+        raise
+
+
+def _parsed(text: str, network: str) -> Address:
     if not isinstance(text, str) or not text:
         raise InvalidAddress("an address is needed, and none was given")
     if len(text) > MAX_ADDRESS_LENGTH:

@@ -193,6 +193,14 @@ class InvalidAmount(InvalidInput):
 class InvalidAddress(InvalidInput):
     """Not an address of the wanted network; the message says what is wrong."""
 
+    @classmethod
+    def secret(cls) -> "InvalidAddress":
+        return cls(
+            "this is, or may be, a private key or the words of a seed, and an address"
+            " belongs here: nothing of it was kept. Move the money if others may have"
+            " read this"
+        )
+
 
 class InvalidDescriptor(InvalidInput):
     """No descriptor or extended key of public keys that addresses can be drawn from.

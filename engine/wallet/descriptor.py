@@ -22,13 +22,13 @@ from coincurve import PublicKey
 from embit.descriptor.checksum import checksum
 
 from engine.bitcoin.address import script_to_address
+from engine.bitcoin.secret_text import is_secret
 from engine.errors import InvalidDescriptor
 from engine.wallet.extended_key import (
     HARDENED,
     ExtendedKey,
     Node,
     ScriptKind,
-    is_secret,
     read_extended_key,
 )
 from engine.wallet.output_script import MAX_SIGNERS, multi_script, output_script

@@ -11,7 +11,6 @@ Pure.
 """
 
 import hmac
-import re
 from hashlib import new as new_hash
 from hashlib import sha256
 from typing import Final, Literal
@@ -20,6 +19,7 @@ import msgspec
 from coincurve import PublicKey
 from embit import base58
 
+from engine.bitcoin.secret_text import is_secret
 from engine.errors import InvalidDescriptor
 
 __all__ = [
@@ -28,7 +28,6 @@ __all__ = [
     "Node",
     "ScriptKind",
     "hash160",
-    "is_secret",
     "read_extended_key",
 ]
 
@@ -51,19 +50,6 @@ _PUBLIC: Final[dict[str, tuple[bool, ScriptKind | None]]] = {
 _OF_SEVERAL: Final = {"0295b43f", "02aa7ed3", "024289ef", "02575483"}  # Ypub … Vpub
 _XPUB: Final = bytes.fromhex("0488b21e")
 _TPUB: Final = bytes.fromhex("043587cf")
-
-# An extended private key of whatever prefix; a key in the wallet import format.
-_SECRET: Final = re.compile(r"(?<![0-9A-Za-z])[xyztuvYZUV]prv|(?<![0-9A-Za-z])[5KLc9][1-9A-HJ-NP-Za-km-z]{50,51}(?![0-9A-Za-z])")  # fmt: skip  # noqa: E501
-_WORDS: Final = re.compile(r"\s*(?:[a-zA-Z]+\s+){11,}[a-zA-Z]+\s*")
-_HEX_KEY: Final = re.compile(r"\s*(?:0x)?[0-9a-fA-F]{64}\s*")
-
-
-def is_secret(text: str) -> bool:
-    """Whether there is, or may be, something in it that spends money: an extended
-    private key, one in the wallet import format or in hexadecimal, words of a seed."""
-    return bool(
-        _SECRET.search(text) or _WORDS.fullmatch(text) or _HEX_KEY.fullmatch(text)
-    )
 
 
 class Node(msgspec.Struct, frozen=True, gc=False):

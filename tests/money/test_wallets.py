@@ -7,7 +7,16 @@ from gevent.pool import Pool
 
 from engine.wallet.descriptor import read_descriptor
 from tests.tools.node import RunningNode, running_node
-from tests.unit.engine.wallet.wallet_cases import TPRV, TPUB, VPUB
+from tests.unit.engine.wallet.wallet_cases import (
+    MAIN,
+    TPRV,
+    TPUB,
+    VPUB,
+    YPUB,
+    ZPUB,
+)
+
+WIF = "cTpB4YiyKiBcPxnefsDpbnDxFDffjqJob8wGCEDXxgQ7zQoMXJdH"
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +133,56 @@ def test_a_private_key_is_refused_and_nowhere_kept(
     for file in node.database.parent.iterdir():
         assert TPRV[:30].encode() not in file.read_bytes()
     assert node.get("/v1/merchants/leak").json()["descriptor"] == ""
+
+
+@pytest.mark.parametrize("text", [WIF, TPRV, "abandon " * 11 + "about"])
+def test_a_private_key_in_the_place_of_an_address_is_never_quoted_or_kept(
+    node: RunningNode, text: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    put(node, "pasted", VPUB)
+    answers = [
+        node.post("/v1/payments", {"amount_sat": 1_000, "address": text}),
+        node.post(
+            "/v1/payments",
+            {"amount_sat": 1_000, "merchant": "pasted", "forward_to": text},
+        ),
+        node.call("PUT", "/v1/merchants/pasted", json={"forward_to": text}),
+    ]
+    for answer in answers:
+        assert answer.status_code == 422, answer.text
+        assert text[:30] not in answer.text
+    assert "private key" in answers[0].text
+    assert text[:30] not in caplog.text
+    for file in node.database.parent.iterdir():
+        assert text[:30].encode() not in file.read_bytes()
+
+
+def test_what_is_no_wallet_is_refused_with_its_reason_and_changes_nothing(
+    node: RunningNode,
+) -> None:
+    put(node, "careful", VPUB)
+    for text, why in (
+        (ZPUB, "its key is of mainnet, and this node is on regtest"),
+        (YPUB, "its key is of mainnet, and this node is on regtest"),
+        (f"tr({MAIN[86]}/0/*)", "its key is of mainnet, and this node is on regtest"),
+        (TPUB, "does not say which addresses"),
+        (f"wpkh({TPUB}/0/*)#aaaaaaaa", "checksum (behind #)"),
+        (VPUB[:-1] + ("A" if VPUB[-1] != "A" else "B"), "checksum of its key"),
+        (f"wpkh({TPUB}/0h/*)", "hardened steps"),
+        (f"wpkh({TPUB}/<0;1>/*)", "several paths"),
+        (f"wpkh({TPUB}/0)", "one address only"),
+        (f"pkh({VPUB}/0/*)", "it is for wpkh"),
+    ):
+        answer = node.call(
+            "PUT", "/v1/merchants/careful", json={"descriptor": text, "reorder": True}
+        )
+        assert answer.status_code == 422, text
+        (error,) = answer.json()["errors"]
+        assert error["path"] == "/descriptor"
+        assert why in error["message"]
+        assert text not in answer.text
+    kept = node.get("/v1/merchants/careful").json()
+    assert (kept["descriptor"], kept["reorder"]) == (VPUB, False)
 
 
 def test_only_an_operator_changes_it_and_a_person_hears_of_it(

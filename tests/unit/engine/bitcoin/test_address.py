@@ -1,6 +1,7 @@
 """Addresses: the vectors of BIP 173, BIP 350 and BIP 86, and what must not pass."""
 
 import string
+import traceback
 
 import pytest
 from hypothesis import given, settings
@@ -16,6 +17,18 @@ from engine.bitcoin.address import (
     script_to_address,
 )
 from engine.errors import InvalidAddress
+
+SECRETS = [
+    "5KJvsngHeMpm884wtkJNzQGaCErckhHJBGFsvd3VyK5qMZXj3hS",
+    "L4rK1yDtCWekvXuE6oXD9jCYfFNV2cWRpVuPLBcCU2z8TrisoyY1",
+    "cTpB4YiyKiBcPxnefsDpbnDxFDffjqJob8wGCEDXxgQ7zQoMXJdH",
+    "cTpB4YiyKiBcPxnefsDpbnDxFDffjqJob8wGCEDXxgQ7zQoMXJdJ",  # mistyped
+    "xprv9s21ZrQH143K3QTDL4LXw2F7HEK3wJUD2nW2nRk4stbPy6cq3jPPqjiChkVvvNKmPGJxWUtg6L"
+    "nF5kejMRNNU3TGtRBeJgk33yuGBxrMPHi",
+    "e8f32e723decf4051aefac8e2c93c9c5b214313817cdb01a1494b917c8436b35",
+    "abandon " * 11 + "about",
+    "abandon " * 23 + "art",
+]
 
 P2WPKH = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"
 GOOD = [
@@ -169,6 +182,16 @@ def test_an_address_of_another_network_is_refused_and_its_network_named(
 ) -> None:
     with pytest.raises(InvalidAddress, match=f"is an address of {own}, not {wanted}"):
         parse_address(text, wanted)
+
+
+@pytest.mark.parametrize("text", SECRETS)
+def test_a_private_key_in_its_place_is_refused_and_never_quoted(text: str) -> None:
+    """Problems are shown on pages, and kept in logs of who asked."""
+    with pytest.raises(InvalidAddress, match="private key") as refused:
+        parse_address(text, "regtest")
+    assert not any(word in str(refused.value) for word in text.split() if len(word) > 7)
+    shown = "".join(traceback.format_exception(refused.value))
+    assert text not in shown.replace("\n", "")
 
 
 def test_an_unknown_network_is_refused() -> None:

@@ -9,9 +9,10 @@ from embit.bip32 import HDKey
 from embit.descriptor import Descriptor as Embit
 from embit.networks import NETWORKS
 
+from engine.bitcoin.secret_text import is_secret
 from engine.errors import InvalidDescriptor
 from engine.wallet.descriptor import kept_descriptor, read_descriptor
-from engine.wallet.extended_key import ScriptKind, is_secret, read_extended_key
+from engine.wallet.extended_key import ScriptKind, read_extended_key
 from tests.unit.engine.wallet.wallet_cases import (
     MAIN,
     TPRV,
