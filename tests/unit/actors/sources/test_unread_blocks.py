@@ -97,6 +97,26 @@ def test_a_source_that_has_them_begins_with_them_and_ends_it(
     assert index.unread_below == 0
 
 
+@pytest.mark.parametrize(("height", "is_over"), [(LOWEST - 1, False), (LOWEST, True)])
+def test_it_is_over_with_the_last_of_them_and_not_before(
+    store: DirectStore, height: int, is_over: bool
+) -> None:
+    feed = FakeFeed(LOWEST)
+    after, below = Tip(PLACE, feed.best[PLACE]), Tip(LOWEST, feed.best[LOWEST])
+    written(store, Unread(after, below))
+    unread, index = UnreadBlocks(), ScriptIndex()
+    index.watch(ALICE)
+    place = Tip(LOWEST - 5, feed.best[LOWEST - 5])
+    start = unread.start_from(store, feed, feed.status(), place)
+    if height < LOWEST:
+        feed.undo()
+    result = sync(feed, index, start_from=start, limits=Limits(blocks=500))
+    assert result.tip.height == height
+    unread.after_round(index, result, start)
+    assert (unread.now is None, unread.read is not None) == (is_over, is_over)
+    assert index.unread_below == (0 if is_over else LOWEST)
+
+
 def test_a_second_absence_is_added_to_the_first(store: DirectStore) -> None:
     feed = pruned()
     first, _ = begun(store, feed, Tip(PLACE, feed.best[PLACE]))

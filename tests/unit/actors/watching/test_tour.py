@@ -98,3 +98,15 @@ def test_who_goes_meanwhile_is_no_hindrance(stage: ActorStage) -> None:
     stage.book.add(stage.start("pay_99999", more), "another")
     stage.pass_s(1)
     assert all(inboxes[n].got for n in late[1:])
+
+
+def test_five_hundred_are_told_every_twentieth_of_a_second(stage: ActorStage) -> None:
+    inboxes = watchers(stage, 1_100)
+    supervisor(stage).tell_system(CoverageEnded())
+    stage.run()
+    assert sum(told(inboxes)) == 500
+    assert stage.clock.next_due_ms() == 50
+    stage.pass_s(0.05)
+    assert sum(told(inboxes)) == 1_000
+    stage.pass_s(0.05)
+    assert sum(told(inboxes)) == 1_100
