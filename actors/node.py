@@ -11,11 +11,10 @@ from typing import TypeVar
 
 import msgspec
 
-from actors.alerts import Alerts
-from actors.counters import Counters
-from actors.messages import Append, AwaitWrites, Read, WriteFirst
-from actors.order_counts import OrderCounts
-from actors.published import (
+from actors.facts.alerts import Alerts
+from actors.facts.counters import Counters
+from actors.facts.order_counts import OrderCounts
+from actors.facts.published import (
     ForwardingReport,
     Health,
     JournalReport,
@@ -26,9 +25,10 @@ from actors.published import (
     WantedCurrencies,
     Watchers,
 )
-from actors.redeliveries import Redeliveries
-from actors.status_counts import StatusCounts
-from actors.upstreams import Upstreams
+from actors.facts.redeliveries import Redeliveries
+from actors.facts.status_counts import StatusCounts
+from actors.facts.upstreams import Upstreams
+from actors.messages import Append, AwaitWrites, Read, WriteFirst
 from engine.chain.restart_point import RestartPoint
 from engine.errors import StoreUnavailable
 from engine.merchants.book import MerchantBook

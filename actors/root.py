@@ -17,6 +17,12 @@ from actors.alerting.heartbeat import HeartbeatActor
 from actors.alerting.notifier import AlertNotifierActor
 from actors.alerting.silence import SilenceActor
 from actors.delivery.notifiers import NotifiersActor
+from actors.facts.published import (
+    ForwardingReport,
+    JournalReport,
+    Published,
+    SourceReport,
+)
 from actors.journal.historian import HistorianActor
 from actors.journal.housekeeper import HousekeeperActor
 from actors.journal.reader import ReaderActor
@@ -30,7 +36,6 @@ from actors.money.rates import RatesActor, first_report
 from actors.money.refunds import RefundsActor
 from actors.money.till import TillActor
 from actors.node import Node
-from actors.published import ForwardingReport, JournalReport, Published, SourceReport
 from actors.sources.address_worker import AddressFeedWorker
 from actors.sources.feed_state import FeedSpec
 from actors.sources.source import SourceActor

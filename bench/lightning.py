@@ -21,7 +21,7 @@ import gevent
 import requests
 import websocket
 
-from actors.upstreams import InvoiceOpened
+from actors.facts.upstreams import InvoiceOpened
 from bench.measure import RUNS, folder, fresh, median, percentile, rss_bytes, wait_for
 from bench.node import BenchNode, bench_node, terms
 from bench.peers import lnbits

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from actors.edge.kept import KeptRows
-from actors.upstreams import MoneyCame
+from actors.facts.upstreams import MoneyCame
 from engine.errors import Duplicate
 from engine.lightning.till import TillForward, given_up, resumed
 from engine.payment.model import Payment

@@ -5,7 +5,7 @@ No actors: a session's handle. Used by `actors/edge/gateway.py` only.
 
 from __future__ import annotations
 
-from actors.live_messages import Follow, FollowAll, Unfollow
+from actors.live.messages import Follow, FollowAll, Unfollow
 from engine.runtime.ref import Ref
 from engine.store.epochs import Position
 

@@ -14,9 +14,9 @@ from msgspec.structs import replace
 
 from actors.edge.kept import KeptRows
 from actors.edge.wallets import WalletDesk
+from actors.facts.upstreams import InvoiceOpened, LookAt, Reconnect, Upstream
 from actors.lightning.counted import Counted
 from actors.node import Node
-from actors.upstreams import InvoiceOpened, LookAt, Reconnect, Upstream
 from engine.errors import EngineBusy
 from engine.errors.lightning import LightningError, NodeUnavailable
 from engine.lightning.account import Account

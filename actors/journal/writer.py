@@ -24,6 +24,7 @@ from collections import deque
 
 from msgspec.structs import replace
 
+from actors.facts.published import JournalReport, Published
 from actors.journal.messages import BatchDone, ProbeJournal, PurgeDue, TellAgain
 from actors.messages import (
     Append,
@@ -33,7 +34,6 @@ from actors.messages import (
     WriteFirst,
 )
 from actors.node import Node
-from actors.published import JournalReport, Published
 from engine.payment.events import CommittedEvent
 from engine.policy.turns import Turns
 from engine.runtime.actor import Actor

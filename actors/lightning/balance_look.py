@@ -6,9 +6,9 @@ what is passed on has left. In its actor's turns.
 
 from typing import Final
 
+from actors.facts.published import Published
 from actors.lightning.messages import BalanceDue
 from actors.lightning.timers import Timers
-from actors.published import Published
 from engine.lightning.node import Balance
 from engine.runtime.clock import Clock
 

@@ -18,9 +18,9 @@ from typing import Final, TypeGuard
 
 import msgspec
 
+from actors.facts.upstreams import MoneyCame
 from actors.messages import Command, NotWatched
 from actors.node import Node
-from actors.upstreams import MoneyCame
 from engine.errors import Refused, StoreDamaged
 from engine.lightning.node import InvoiceSeen, InvoiceStatus
 from engine.payment.model import Payment

@@ -8,8 +8,8 @@ from typing import Final
 
 import msgspec
 
+from actors.facts.published import Published
 from actors.node import Node
-from actors.published import Published
 from engine.errors import LightningError, NodeRefused
 from engine.lightning.account import Account
 from engine.lightning.connection import Connection, Step, fresh

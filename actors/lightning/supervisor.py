@@ -9,12 +9,12 @@ import logging
 from collections.abc import Sequence
 from typing import Any, Final
 
+from actors.facts.published import Published
+from actors.facts.upstreams import Upstream, Upstreams
 from actors.lightning.standing import FAILING, first_report
 from actors.lightning.upstream import UpstreamActor
 from actors.messages import RestartDue
 from actors.node import Node
-from actors.published import Published
-from actors.upstreams import Upstream, Upstreams
 from engine.lightning.account import Account
 from engine.lightning.node import Balance, LightningNode
 from engine.runtime.actor import Actor

@@ -12,6 +12,8 @@ at once when a held connection ends. How the connection stands is a pure state m
 
 from typing import Any, ClassVar, Final
 
+from actors.facts.published import Published
+from actors.facts.upstreams import InvoiceOpened, LookAt, Reconnect
 from actors.lightning.balance_look import BalanceLook
 from actors.lightning.deliveries import Answered, Deliveries, Found, TryAgain
 from actors.lightning.held import Holder
@@ -42,8 +44,6 @@ from actors.lightning.wishes import Wishes
 from actors.lightning.workers import asking
 from actors.messages import LookUpInvoice
 from actors.node import Node
-from actors.published import Published
-from actors.upstreams import InvoiceOpened, LookAt, Reconnect
 from engine.errors import LightningError, NodeBusy
 from engine.lightning.account import Account
 from engine.lightning.connection import Step, wait_s

@@ -14,12 +14,12 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from actors.facts.published import Published
 from actors.live.fanout import FanOut, TellOne
+from actors.live.messages import OpenSession, Subscribe, Unsubscribe
 from actors.live.session import SessionActor
-from actors.live_messages import OpenSession, Subscribe, Unsubscribe
 from actors.messages import FreshnessChanged, Publish
 from actors.node import Node
-from actors.published import Published
 from engine.payment.events import CommittedEvent
 from engine.ports import Sink
 from engine.runtime.actor import Actor

@@ -18,8 +18,7 @@ import msgspec
 from msgspec.structs import replace
 
 from actors.live.loaded import Backlog, Loaded
-from actors.live.subscription import JournalSubscription, Subscription
-from actors.live_messages import (
+from actors.live.messages import (
     Follow,
     FollowAll,
     OpenSession,
@@ -27,6 +26,7 @@ from actors.live_messages import (
     Unfollow,
     Unsubscribe,
 )
+from actors.live.subscription import JournalSubscription, Subscription
 from actors.messages import FreshnessChanged
 from actors.node import Node
 from engine.errors.codes import StreamCode

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 
+from actors.facts.published import ForwardingReport, Published
 from actors.money.damaged import PAYMENT, sound
 from actors.money.desk import WAITS, which
 from actors.money.following import Follower
@@ -23,7 +24,6 @@ from actors.money.refund_payer import RefundPayer
 from actors.money.rounds import RoundsActor
 from actors.money.steps import Ask, Commit, Steps
 from actors.node import Node
-from actors.published import ForwardingReport, Published
 from engine.bitcoin.address import parse_address
 from engine.errors import EngineError, SigningError, StoreDamaged
 from engine.payment.coins import coins_of

@@ -16,8 +16,8 @@ from typing import ClassVar
 
 import msgspec
 
+from actors.facts.published import Published
 from actors.node import Node
-from actors.published import Published
 from engine.errors import SourceBusy, SourceError
 from engine.money.rate_book import KINDS, RateBook, troubles
 from engine.money.rates import SET, Median, Policy, RatesReport

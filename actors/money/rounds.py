@@ -11,10 +11,10 @@ import logging
 from abc import abstractmethod
 from typing import Any
 
+from actors.facts.upstreams import MoneyCame
 from actors.money.steps import Late, StepAnswer, Steps, Tick
 from actors.money.telling import carry_out
 from actors.node import Node
-from actors.upstreams import MoneyCame
 from engine.errors import EngineError
 from engine.runtime.actor import Actor
 from engine.runtime.clock import Timer

@@ -23,8 +23,8 @@ from collections.abc import Iterable
 
 import msgspec
 
+from actors.facts.published import SourceReport
 from actors.messages import Poll, Round, RoundDone
-from actors.published import SourceReport
 from actors.sources.aside import Aside
 from actors.sources.choice import alerts, choose
 from actors.sources.feed_state import Feed, FeedSpec

@@ -16,6 +16,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 
+from actors.facts.published import Published, SourceReport
 from actors.messages import (
     AllWatched,
     Contradicted,
@@ -32,7 +33,6 @@ from actors.messages import (
     Watch,
 )
 from actors.node import Node
-from actors.published import Published, SourceReport
 from actors.sources.choice import ALERTS, standing_of
 from actors.sources.feed_state import Feed, FeedSpec
 from actors.sources.messages import BestRead, Probe, Probed, ReadBest, SomeViews

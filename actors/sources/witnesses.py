@@ -7,8 +7,8 @@ seconds, `asked_at` is ms, `rand` a number in [0, 1).
 
 import msgspec
 
+from actors.facts.published import SourceReport
 from actors.messages import RoundDone
-from actors.published import SourceReport
 from actors.sources.choice import PROBE_S, due_probes, standing_of
 from actors.sources.feed_state import Feed, FeedSpec
 from actors.sources.messages import Probed

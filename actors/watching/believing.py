@@ -6,7 +6,7 @@ No actor: in the watcher's turn.
 import logging
 from collections.abc import Sequence
 
-from actors.counters import Counters
+from actors.facts.counters import Counters
 from actors.node import Node
 from engine.money.amount import sat_to_btc
 from engine.payment.events import Event

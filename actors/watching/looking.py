@@ -1,9 +1,9 @@
 """What a watcher asks the sources, how soon again, and how it judges what it is shown
 by the node's clock. No actor."""
 
+from actors.facts.published import SourceReport
 from actors.messages import Poll, Watch
 from actors.node import Node
-from actors.published import SourceReport
 from engine.bitcoin.address import parse_address
 from engine.chain.feed import ChainView, places
 from engine.payment.chain_rules import known_outputs

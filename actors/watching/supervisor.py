@@ -13,6 +13,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from actors.facts.published import Published, Trouble
 from actors.messages import (
     Alarm,
     AllWatched,
@@ -27,7 +28,6 @@ from actors.messages import (
     TellMore,
 )
 from actors.node import Node
-from actors.published import Published, Trouble
 from actors.watching import quarantine
 from actors.watching.address import AddressActor
 from actors.watching.believing import note_created

@@ -8,8 +8,8 @@ turns; when that begins anew all watchers do, each with a timer.
 from collections.abc import Iterator
 from itertools import islice
 
+from actors.facts.published import Watchers
 from actors.messages import CoverageEnded, TellMore
-from actors.published import Watchers
 from engine.runtime.clock import Clock
 from engine.runtime.ref import Ref
 

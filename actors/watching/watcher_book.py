@@ -6,7 +6,7 @@ one of them.
 
 from collections.abc import Iterator
 
-from actors.published import Trouble
+from actors.facts.published import Trouble
 from actors.watching.deadlines import Deadlines
 from engine.runtime.ref import Ref
 from engine.runtime.registry import Registry

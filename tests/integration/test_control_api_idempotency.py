@@ -10,7 +10,7 @@ import pytest
 from gevent.event import AsyncResult
 from msgspec.structs import replace
 
-from actors.published import JournalReport, Published
+from actors.facts.published import JournalReport, Published
 from engine.errors import EngineBusy
 from engine.store.writes import Committed, IdempotencyRow, Write
 from tests.tools.node import RunningNode, running_node

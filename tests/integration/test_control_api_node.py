@@ -7,8 +7,8 @@ import pytest
 from msgspec.structs import astuple
 from prometheus_client.parser import text_string_to_metric_families
 
-from actors.alerts import Alerts
-from actors.published import Published, SourceReport
+from actors.facts.alerts import Alerts
+from actors.facts.published import Published, SourceReport
 from engine.chain.witness import Standing
 from engine.ports import Alert, Freshness
 from tests.tools.node import VERSION, RunningNode, running_node

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from actors.published import Published
+from actors.facts.published import Published
 from tests.integration.inbound_calls import TXID, callback, detected, kept
 from tests.tools.livenode import SECRET, LiveNode, live_node
 from tests.tools.wait import wait_until

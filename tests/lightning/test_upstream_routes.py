@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import requests
 
-from actors.published import Published
-from actors.upstreams import Reconnect, Upstream, Upstreams
+from actors.facts.published import Published
+from actors.facts.upstreams import Reconnect, Upstream, Upstreams
 from engine.lightning.account import Account
 from engine.lightning.node import Balance, Can
 from engine.lightning.upstream import UpstreamReport, UpstreamState, seen_by

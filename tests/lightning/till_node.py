@@ -4,8 +4,8 @@ from typing import Any
 
 import msgspec
 
-from actors.published import Published
-from actors.upstreams import Upstream, Upstreams
+from actors.facts.published import Published
+from actors.facts.upstreams import Upstream, Upstreams
 from engine.lightning.account import Account
 from engine.lightning.node import Balance, Can
 from engine.lightning.upstream import UpstreamReport, UpstreamState

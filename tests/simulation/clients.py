@@ -8,8 +8,8 @@ every event once, in order, from where it was, and nothing that is not committed
 from collections.abc import Callable
 from random import Random
 
+from actors.live.messages import Follow, FollowAll, Unfollow
 from actors.live.session import open_session
-from actors.live_messages import Follow, FollowAll, Unfollow
 from actors.node import Node
 from engine.errors.codes import StreamCode
 from engine.payment.events import CommittedEvent

@@ -5,7 +5,7 @@ source covers it any longer, it looks again; when, is its own affair. Its word f
 is `next_poll_at`, which the API gives to everybody.
 """
 
-from actors.published import Watchers
+from actors.facts.published import Watchers
 from actors.watching.address import AddressActor
 from engine.runtime.ref import Ref
 from tests.simulation.broken import Broken

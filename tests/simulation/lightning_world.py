@@ -13,9 +13,9 @@ from typing import Any
 
 import msgspec
 
+from actors.facts.published import Published
+from actors.facts.upstreams import Upstream
 from actors.messages import Command, CreatePayments, LookUpInvoice, Seen
-from actors.published import Published
-from actors.upstreams import Upstream
 from actors.watching.supervisor import SupervisorActor
 from engine.bitcoin.address import script_to_address
 from engine.chain.feed import ChainView, Output, Tip

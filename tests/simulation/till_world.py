@@ -10,13 +10,13 @@ from random import Random
 from typing import Any
 from unittest.mock import patch
 
-from actors.alerts import Alerts
-from actors.counters import Counters
+from actors.facts.alerts import Alerts
+from actors.facts.counters import Counters
+from actors.facts.published import Published
 from actors.money import till as till_module
 from actors.money.steps import Ask, Commit, Tell
 from actors.money.till import TillActor
 from actors.node import Settings
-from actors.published import Published
 from engine.errors import InvoiceMismatch
 from engine.lightning.account import Account
 from engine.lightning.agreed import Invoice

@@ -9,11 +9,11 @@ from random import Random
 
 from msgspec.structs import replace
 
+from actors.facts.published import JournalReport, Published, SourceReport
 from actors.journal.reader import ReaderActor
 from actors.journal.writer import JournalActor
 from actors.live.router import RouterActor
 from actors.node import Node, Settings
-from actors.published import JournalReport, Published, SourceReport
 from actors.watching.watcher_book import WatcherBook
 from engine.payment.events import opening
 from engine.payment.model import Payment

@@ -49,7 +49,7 @@ ABOUT = {
 
 EXCEPT = {
     ("channel", "actors/alerting/notifier.py _on_answer"): "none can be read",
-    ("merchant", "actors/alerts.py raise_"): "there are too many",
+    ("merchant", "actors/facts/alerts.py raise_"): "there are too many",
     ("outgoing", "actors/money/rounds.py _go_on"): "a round of all",
     ("outgoing", "actors/money/telling.py _done"): "a round of all",
     ("payment", "actors/lightning/deliveries.py _found"): "its row cannot be read",

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from actors.facts.published import JournalReport
+from actors.live.messages import Follow
 from actors.live.session import open_session
-from actors.live_messages import Follow
 from actors.messages import Publish, Seen, Watch
-from actors.published import JournalReport
 from actors.sources.feed_state import FeedSpec
 from actors.sources.source import SourceActor
 from actors.sources.workers import BlockFeedWorker

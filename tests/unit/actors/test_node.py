@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from actors.facts.published import Health, JournalReport, Published
 from actors.node import Node, Settings
-from actors.published import Health, JournalReport, Published
 from engine.errors import StoreUnavailable
 from engine.merchants.book import MerchantBook
 from engine.merchants.record import Limits

@@ -8,8 +8,8 @@ from typing import Any
 import gevent
 import pytest
 
+from actors.facts.published import Health, Published
 from actors.node import Node, Settings
-from actors.published import Health, Published
 from actors.root import CLIENT_READERS, READERS, FeedConfig, RootActor, build_tree
 from engine.runtime.actor import Actor
 from engine.runtime.ref import Ref, Scope

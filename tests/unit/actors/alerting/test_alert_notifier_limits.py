@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from actors.alerting.notifier import AlertNotifierActor, AlertsChanged
-from actors.alerts import Alerts
+from actors.facts.alerts import Alerts
 from actors.messages import ChannelChanged
 from engine.delivery.attempt import AttemptOutcome, SendResult
 from engine.delivery.channel import channel_of

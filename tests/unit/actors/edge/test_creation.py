@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 from msgspec.structs import replace
 
-from actors.published import SourceReport
+from actors.facts.published import SourceReport
 from engine.bitcoin.address import parse_address
 from engine.chain.feed import ChainView, Tip
 from engine.chain.script_index import ScriptIndex

@@ -7,7 +7,7 @@ import pytest
 
 import actors.edge.gateway
 from actors.edge.gateway import REFUSED_MS
-from actors.published import JournalReport, Published
+from actors.facts.published import JournalReport, Published
 from engine.errors import Duplicate, EngineBusy, Refused
 from engine.gateway import REPLAYED_FOR_MS
 from engine.payment.model import Payment, Status

@@ -9,8 +9,8 @@ import pytest
 from gevent.event import Event
 
 from actors.edge import lightning
-from actors.published import Published
-from actors.upstreams import InvoiceOpened, Reconnect, Upstream, Upstreams
+from actors.facts.published import Published
+from actors.facts.upstreams import InvoiceOpened, Reconnect, Upstream, Upstreams
 from engine.errors import EngineBusy, NodeBusy, NodeUnavailable
 from engine.lightning.account import Account
 from engine.lightning.node import Balance, Can, InvoiceAsked, InvoiceMade

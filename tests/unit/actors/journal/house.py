@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 from random import Random
 
+from actors.facts.published import JournalReport, Published
 from actors.journal.writer import JournalActor
 from actors.messages import Append, WriteFirst
 from actors.node import Node, Settings
-from actors.published import JournalReport, Published
 from engine.runtime.ref import Ref, Scope
 from engine.runtime.simulation import SimulatedClock, SimulatedDispatcher
 from engine.store.writes import Committed, Outcome, Row, SourceTip, Write

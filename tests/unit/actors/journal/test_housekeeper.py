@@ -6,6 +6,7 @@ from random import Random
 
 import pytest
 
+from actors.facts.published import JournalReport, Published
 from actors.journal.housekeeper import (
     FIRST_ROUND_S,
     REST_S,
@@ -16,7 +17,6 @@ from actors.journal.housekeeper import (
 from actors.journal.reader import ReaderActor
 from actors.journal.writer import JournalActor
 from actors.node import Node, Settings
-from actors.published import JournalReport, Published
 from engine.payment.events import CommittedEvent, opening
 from engine.payment.history import Fact, sums_of
 from engine.payment.model import Payment

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from actors.facts.upstreams import Reconnect
 from actors.lightning.supervisor import UpstreamsActor, upstreams_of
-from actors.upstreams import Reconnect
 from actors.watching.supervisor import SupervisorActor
 from engine.lightning.account import Account
 from engine.runtime.ref import Ref, Scope

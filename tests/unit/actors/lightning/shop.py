@@ -6,10 +6,10 @@ from typing import Any
 import gevent
 import pytest
 
+from actors.facts.upstreams import InvoiceOpened, Upstream
 from actors.lightning import held
 from actors.lightning.messages import Hold
 from actors.lightning.supervisor import UpstreamsActor, upstreams_of
-from actors.upstreams import InvoiceOpened, Upstream
 from engine.errors import LightningError
 from engine.lightning.account import Account
 from engine.lightning.node import (

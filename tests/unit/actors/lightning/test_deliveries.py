@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 from msgspec.structs import replace
 
+from actors.facts.upstreams import MoneyCame
 from actors.lightning.deliveries import (
     LATER_S,
     SOON_S,
@@ -13,7 +14,6 @@ from actors.lightning.deliveries import (
     Found,
 )
 from actors.messages import NotWatched
-from actors.upstreams import MoneyCame
 from engine.errors import Refused, StoreDamaged
 from engine.payment.model import Payment, Status
 from engine.store.writes import Committed, Unavailable

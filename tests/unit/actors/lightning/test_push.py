@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from actors.facts.upstreams import Reconnect
 from actors.lightning.messages import StreamEnded, StreamPaid, StreamWord
 from actors.lightning.upstream import MOST_PENDING
-from actors.upstreams import Reconnect
 from engine.errors import NodeRefused, NodeUnavailable
 from engine.lightning.node import InvoiceStatus, SignOfLife
 from engine.lightning.upstream import UpstreamState

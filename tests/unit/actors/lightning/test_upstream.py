@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from actors.facts.upstreams import LookAt, Reconnect
 from actors.lightning.deliveries import Found
 from actors.lightning.questions import BURST, RATE_PER_S
-from actors.upstreams import LookAt, Reconnect
 from engine.errors import NodeBusy, NodeGarbage, NodeRefused, NodeUnavailable
 from engine.lightning.node import InvoiceStatus
 from engine.lightning.upstream import UpstreamState

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
+from actors.facts.published import JournalReport, Published
 from actors.live.fanout import FOLLOWERS_PER_STEP, MAX_WAITING
+from actors.live.messages import Subscribe, Unsubscribe
 from actors.live.router import RouterActor
 from actors.live.session import open_session
-from actors.live_messages import Subscribe, Unsubscribe
 from actors.messages import FreshnessChanged, Publish
-from actors.published import JournalReport, Published
 from engine.payment.events import CommittedEvent, opening
 from engine.ports import Freshness
 from engine.runtime.actor import Actor

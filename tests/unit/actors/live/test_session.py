@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from actors.live.messages import Follow, FollowAll, Subscribe, Unfollow
 from actors.live.session import open_session
-from actors.live_messages import Follow, FollowAll, Subscribe, Unfollow
 from actors.messages import FreshnessChanged
 from actors.node import Settings
 from engine.payment.events import CommittedEvent

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from actors.live.messages import Follow, FollowAll, Unfollow
 from actors.live.session import open_session
-from actors.live_messages import Follow, FollowAll, Unfollow
 from engine.store.epochs import Position
 from tests.unit.actor_stage import ActorStage
 from tests.unit.actors.live.wire import Wire, connected, grow, opened

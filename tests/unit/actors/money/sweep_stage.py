@@ -5,8 +5,8 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from actors.facts.published import ForwardingReport, Published
 from actors.money.forwarder import ForwarderActor
-from actors.published import ForwardingReport, Published
 from engine.bitcoin.address import script_to_address
 from engine.bitcoin.signed_tx import TxIn, make_tx
 from engine.chain.feed import ChainView, Output, Tip, TxOut

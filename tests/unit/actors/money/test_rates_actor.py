@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from actors.facts.published import Published
 from actors.money.rates import RatesActor, first_report
-from actors.published import Published
 from engine.errors import SourceBusy, SourceError, SourceUnavailable
 from engine.money.rate_book import DISAGREE, NONE
 from engine.money.rates import SET, NoRate, Policy, Quote, Rate, RatesReport, rate_of

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from actors.alerts import Alerts
-from actors.counters import Counters
+from actors.facts.alerts import Alerts
+from actors.facts.counters import Counters
 from actors.money.refund_payer import WAITS, RefundPayer
 from engine.errors import CannotSpend
 from engine.wallet.forward_policy import ForwardPolicy

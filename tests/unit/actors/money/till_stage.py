@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from actors.facts.upstreams import MoneyCame
 from actors.money.till import TillActor
-from actors.upstreams import MoneyCame
 from engine.errors.lightning import LightningError
 from engine.lightning.account import Account
 from engine.lightning.agreed import Invoice

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from actors.live_messages import Subscribe
+from actors.live.messages import Subscribe
 from actors.messages import DescribeSources, FreshnessChanged, Poll, Seen, Watch
 from actors.sources.address_worker import AddressFeedWorker
 from actors.sources.feed_state import FeedSpec

@@ -1,6 +1,6 @@
 """A source actor that reads a chain block by block, for its tests."""
 
-from actors.published import Published
+from actors.facts.published import Published
 from actors.sources.feed_state import FeedSpec
 from actors.sources.source import SourceActor
 from actors.sources.workers import BlockFeedWorker

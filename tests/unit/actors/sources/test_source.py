@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from actors.facts.published import Published
 from actors.messages import (
     DescribeSources,
     Nudge,
@@ -14,7 +15,6 @@ from actors.messages import (
     Unwatch,
     Watch,
 )
-from actors.published import Published
 from actors.sources.feed_state import FeedSpec
 from actors.sources.source import SourceActor
 from actors.sources.workers import BlockFeedWorker

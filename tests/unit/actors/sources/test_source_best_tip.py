@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from actors.facts.published import Published, SourceReport
 from actors.messages import Round, Seen, Watch
-from actors.published import Published, SourceReport
 from actors.sources.feed_state import FeedSpec
 from actors.sources.messages import BestRead, SomeViews
 from actors.sources.source import SourceActor

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from actors.facts.published import Published
 from actors.messages import Poll, Round, RoundDone, Seen, Watch
-from actors.published import Published
 from actors.sources.feed_state import FeedSpec
 from actors.sources.messages import SomeViews
 from actors.sources.planner import RoundPlanner

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from actors.facts.published import Published
 from actors.messages import Poll, Round, RoundDone
-from actors.published import Published
 from actors.sources import workers
 from actors.sources.address_worker import AddressFeedWorker
 from actors.sources.messages import SomeViews

@@ -7,9 +7,9 @@ from typing import Any
 import gevent
 import pytest
 
+from actors.facts.published import Published
+from actors.facts.upstreams import Upstream
 from actors.messages import LookUpInvoice, Seen
-from actors.published import Published
-from actors.upstreams import Upstream
 from actors.watching.invoice import InvoiceActor
 from engine.errors import Duplicate
 from engine.lightning.account import Account

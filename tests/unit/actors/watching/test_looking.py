@@ -7,7 +7,7 @@ from random import Random
 import pytest
 from msgspec.structs import replace
 
-from actors.published import SourceReport
+from actors.facts.published import SourceReport
 from actors.watching.looking import (
     LOOK_AT_CHAIN,
     RETRY_S,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from actors.published import Trouble
+from actors.facts.published import Trouble
 from actors.watching import quarantine
 from tests.unit.actor_stage import ActorStage
 

@@ -2,7 +2,7 @@
 
 from random import Random
 
-from actors.published import Trouble
+from actors.facts.published import Trouble
 from actors.watching.watcher_book import WatcherBook
 from engine.runtime.ref import Ref, Scope
 from engine.runtime.simulation import SimulatedDispatcher

@@ -1,6 +1,6 @@
 """How often something became owed anew, of whom."""
 
-from actors.redeliveries import Redeliveries
+from actors.facts.redeliveries import Redeliveries
 
 
 def test_a_merchant_is_concerned_by_its_own_and_by_those_of_all() -> None:

@@ -17,7 +17,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable
 
-from actors.counters import Counters
+from actors.facts.counters import Counters
 from engine.alerts.subjects import SUBJECTS
 from engine.ports import Alert
 

@@ -4,8 +4,8 @@ import logging
 
 import pytest
 
-from actors.alerts import ASSURED, MAX_ALERTS, MAX_OF_MERCHANT, Alerts
-from actors.counters import Counters
+from actors.facts.alerts import ASSURED, MAX_ALERTS, MAX_OF_MERCHANT, Alerts
+from actors.facts.counters import Counters
 from engine.ports import Alert
 
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import msgspec
 
-from actors.published import Readable
+from actors.facts.published import Readable
 from engine.lightning.account import Account
 from engine.lightning.node import Balance, LightningNode
 from engine.lightning.upstream import UpstreamReport
