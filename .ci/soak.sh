@@ -45,7 +45,7 @@ run env PAYBELL_SOCKETIO_RECONNECTS=10000 "${pytest[@]}" tests/live/test_socketi
 run env PAYBELL_FRAMINGS=20000 "${pytest[@]}" tests/integration/test_framing_nginx.py
 run env PAYBELL_REDIS_KILLS=1000 "${pytest[@]}" tests/seeds/test_s4_4_through_redis.py
 run env PAYBELL_REDIS_RESTARTS=100 "${pytest[@]}" tests/seeds/test_s4_4_restarts_of_pages.py
-run env SWEEPS=300 SWEEP_KILLS=100 "${pytest[@]}" tests/money
+run env SWEEPS=300 SWEEP_KILLS=100 REFUND_KILLS=100 "${pytest[@]}" tests/money
 run env PAYBELL_LIGHTNING_WORLDS=200 "${pytest[@]}" tests/simulation/test_lightning.py
 run env PAYBELL_CARD_WORLDS=1000 "${pytest[@]}" tests/simulation/test_cards.py
 run "$PYTHON" -m tests.simulation --orders --seeds 0-9999
