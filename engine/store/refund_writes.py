@@ -31,8 +31,9 @@ class MoveRefund(msgspec.Struct, frozen=True):
     """The refund as it is after a step. It is taken from this state only: of any number
     of hands that would, one does. One that is paid may only name another transaction.
 
-    Nor is one withdrawn, or paid by us, by a hand that does not know that a PSBT for it
-    was given out.
+    Nor is a step taken by a hand that does not know of what may pay the refund beside
+    it: withdrawn, or paid by us, while a PSBT for it was given out; withdrawn, or given
+    out as a PSBT, when a transaction of ours for it was made.
 
     `seq`: the payment must be as it was at this event; else it is another sum that may
     go back. None: whatever became of it.
@@ -42,7 +43,16 @@ class MoveRefund(msgspec.Struct, frozen=True):
     before: RefundState
     seq: int | None = None
 
-    def overlooks(self, stored: Refund) -> bool:
-        """Whether this step would make a PSBT that is out pay beside it."""
-        must_know = self.refund.state in {RefundState.CANCELLED, RefundState.PAYING}
-        return must_know and stored.psbt_at != self.refund.psbt_at
+    def overlooks(self, stored: Refund) -> str:
+        """What may pay beside this step and was not known to whoever takes it, as a
+        sentence. Empty: nothing."""
+        after, was = self.refund.state, self.before
+        is_withdrawn = after is RefundState.CANCELLED
+        is_given_out = was is after is RefundState.PENDING
+        knows_psbt = stored.psbt_at == self.refund.psbt_at
+        knows_sent = stored.outgoing_id == self.refund.outgoing_id
+        if (is_withdrawn or after is RefundState.PAYING) and not knows_psbt:
+            return "a PSBT for this refund has just been given out"
+        if (is_withdrawn or is_given_out) and not knows_sent:
+            return "a transaction for this refund has just been made"
+        return ""

@@ -34,8 +34,8 @@ def move_refund(tables: Tables, row: MoveRefund) -> int:
     stored = tables.refunds.get(row.refund.id)
     if stored is None or stored.state is not row.before:
         raise Refused("refund", f"it is not {row.before} any more")
-    if row.overlooks(stored):
-        raise Refused("refund", "a PSBT was given out")
+    if overlooked := row.overlooks(stored):
+        raise Refused("refund", overlooked)
     by = row.refund.outgoing_id
     others = (r for r in tables.refunds.values() if r.id != row.refund.id)
     if by and by in {r.outgoing_id for r in others}:

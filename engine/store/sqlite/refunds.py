@@ -95,8 +95,8 @@ def move_refund(sql: sqlite3.Connection, row: MoveRefund) -> int:
     if row.seq is not None:
         _must_be_at(sql, row.refund.payment_id, row.seq)
     stored = _one(sql, f"{_SELECT} WHERE id = ?", row.refund.id)
-    if stored is not None and row.overlooks(stored):
-        raise _refused("a PSBT for this refund has just been given out")
+    if stored is not None and (overlooked := row.overlooks(stored)):
+        raise _refused(overlooked)
     *values, crc = _values(row.refund)[1:]
     changed = sql.execute(
         "UPDATE refunds SET payment_id = ?, merchant = ?, state = ?, amount_sat = ?,"

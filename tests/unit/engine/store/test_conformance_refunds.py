@@ -91,6 +91,23 @@ def test_who_does_not_know_of_a_psbt_takes_no_step(
     committed(*store.commit(moved(replace(given, state=after), S.PENDING)))
 
 
+@pytest.mark.parametrize("after", [S.CANCELLED, S.PENDING])
+def test_who_does_not_know_of_a_transaction_of_ours_takes_no_step(
+    store: OpenStore, after: RefundState
+) -> None:
+    """It was made between his look and his write, and no node took it; a miner may. It
+    is not withdrawn then, nor is a PSBT given out that would pay beside it."""
+    seen = refund(1, "p1", state=S.PENDING, address="x")
+    committed(*store.commit(opened(seen)))
+    sent = replace(seen, state=S.PAYING, outgoing_id="out_1", txid="ab" * 32)
+    committed(*store.commit(moved(sent, S.PENDING)))
+    waits = replace(sent, state=S.PENDING, txid="")
+    committed(*store.commit(moved(waits, S.PAYING)))
+    refused(store, moved(replace(seen, state=after), S.PENDING))
+    assert store.reader.refund(seen.id) == waits
+    committed(*store.commit(moved(replace(waits, state=after), S.PENDING)))
+
+
 def test_a_step_may_want_the_payment_as_it_was(store: OpenStore) -> None:
     one = refund(1, "p1")
     committed(*store.commit(opened(one)))
