@@ -161,6 +161,7 @@ class WalletDesk:
         try:
             for terms in agreed:
                 derived = terms.derived
+                self._waiting.discard(terms.forward_to)
                 if derived is None or derived.index != TO_DRAW:
                     self._waiting.discard(terms.address)
                     filled.append(terms)
@@ -249,13 +250,20 @@ class WalletDesk:
                         stock.target = min(2 * stock.target, self._settings.stock)
                         self._fill(kept, AT_ONCE)
                 continue
-            if watchers.at(one.address) is not None:
+            if watchers.at(one.address) is not None or self._is_owners(one.address):
                 stock.used(one.index)  # a caller gave it for a payment of his own
                 continue
             if len(stock) < stock.target // 2 and not kept.is_asked_for:
                 kept.is_asked_for = True
                 gevent.spawn(self._fill_up, kept)
             return one
+
+    def _is_owners(self, address: str) -> bool:
+        """Whether money is sent on to it: what we send there ourselves would pay for
+        the order that has it."""
+        forwards = self._node.forwards
+        is_named = forwards is not None and address in forwards.policy.destinations
+        return is_named or self._node.merchants.is_destination(address)
 
     # -- stocks ----------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ gateway), after its commit; one process owns the database, so there is nobody el
 lock: it is used in the hub's thread only, and never waits.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 
 from engine.merchants.record import PROVIDERS, Limits, Merchant
@@ -19,6 +20,7 @@ class MerchantBook:
     __slots__ = (
         "_addresses",
         "_always_open",
+        "_destinations",
         "_known",
         "_open",
         "_with_secret",
@@ -36,6 +38,7 @@ class MerchantBook:
         self._always_open = frozenset(identifying)
         self._known: dict[str, Merchant] = {}
         self._addresses: dict[str, str] = {}  # merchants by their Lightning Addresses
+        self._destinations: Counter[str] = Counter()  # how many send money there
         self._open: set[str] = set()  # who identify without a secret
         self._with_tokens: set[str] = set()  # who take those of their sites
         self._with_secret: dict[str, set[str]] = {one: set() for one in PROVIDERS}
@@ -59,6 +62,8 @@ class MerchantBook:
         """It is committed: from now on it is so."""
         assert merchant.version > 0, "a merchant without a row"
         self._put_address(merchant)
+        self._destinations[_folded(self.get(merchant.name).forward_to)] -= 1
+        self._destinations[_folded(merchant.forward_to)] += 1
         self._known[merchant.name] = merchant
         if merchant.identify_without_secret:
             self._open.add(merchant.name)
@@ -88,6 +93,10 @@ class MerchantBook:
         holder = self._addresses.get(name)
         return None if holder is None else self._known[holder]
 
+    def is_destination(self, address: str) -> bool:
+        """Whether money of some merchant goes on to it."""
+        return bool(address) and self._destinations[_folded(address)] > 0
+
     def load(self, merchants: Iterable[Merchant]) -> None:
         """All that the store has."""
         for merchant in merchants:
@@ -108,3 +117,9 @@ class MerchantBook:
         if merchant is None:
             return bool(self._open or self._always_open)
         return merchant in self._open or merchant in self._always_open
+
+
+def _folded(address: str) -> str:
+    """As it is compared: bech32 may be written in capitals. (Of two base58 addresses
+    that differ in their case alone, one is passed over for nothing.)"""
+    return address.lower()

@@ -17,6 +17,10 @@ from engine.payment.model import Payment
 from engine.payment.money_terms import TO_DRAW, Derived
 from engine.store.writes import AddressRow, Conflict, Release, Write
 from engine.wallet.descriptor import read_descriptor
+from engine.wallet.forward_policy import ForwardPolicy
+from engine.wallet.forwards import Forwards, Signer
+from engine.wallet.keyring import Keyring
+from tests.tools.core_way import CoreWay
 from tests.tools.wait import wait_until
 from tests.unit.actors.edge.house import House, asked
 from tests.unit.engine.wallet.wallet_cases import TPUB, VPUB
@@ -317,3 +321,24 @@ def over(house: House, payment: Payment) -> None:
     """Nobody waits for it any more."""
     house.stage.journal.commit([Write(rows=(Release(payment.id),))])
     house.node.watchers.remove(payment.id, payment.terms.address)  # type: ignore[attr-defined]
+
+
+def test_where_money_is_sent_on_to_is_nobodys_address_for_an_order(
+    house: House,
+) -> None:
+    """The owner's wallet may be the one that is watched, with its first address as the
+    destination: what is sent there would pay for whose order has it."""
+    wallet = give(house)
+    ahead = read_descriptor(VPUB, "regtest").addresses(0, 5)
+    policy = ForwardPolicy(destinations=frozenset({ahead[0]}))
+    ways = CoreWay(1)
+    house.node.forwards = Forwards(ways, Signer(Keyring(lambda _w, _s: None)), policy)
+    assert index(draw(house, 1, wallet)) == 1
+    sends_on = Merchant(name="bob", version=1, forward_to=ahead[2].upper())
+    house.gateway.save_merchant(sends_on)
+    assert index(draw(house, 2, wallet)) == 3
+    house.gateway.save_merchant(replace(sends_on, version=2, forward_to=""))
+    house.create(3, forward_to=ahead[4])
+    assert index(draw(house, 4, wallet)) == 5
+    anew(house)
+    assert index(draw(house, 5, wallet)) == 6
