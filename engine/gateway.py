@@ -140,6 +140,7 @@ class NodeHealth(msgspec.Struct, frozen=True):
     alerts: tuple[Alert, ...]
     last_offset: int
     forwarding_paused: bool = False
+    forwarding_at_limit: int = 0  # merchants who may send no more today
     lightning: Mapping[str, int] = {}  # how many accounts are in each state
 
 

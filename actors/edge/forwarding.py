@@ -7,6 +7,7 @@ from actors.facts.upstreams import MoneyCame
 from engine.errors import Duplicate
 from engine.lightning.till import TillForward, given_up, resumed
 from engine.payment.model import Payment
+from engine.policy.periods import DAY_MS
 from engine.store.outgoing_port import Paused
 from engine.store.writes import (
     MoveOutgoing,
@@ -32,6 +33,9 @@ class Forwarding(KeptRows):
 
     def resume_forwarding(self) -> None:
         self._write(PauseForwarding(0))
+
+    def sent_today(self, merchant: str) -> int:
+        return self._store.sent_since(merchant, self.now() - DAY_MS)
 
     def retry_forward(self, payment: Payment) -> int:
         rows = retry_rows(payment, self._store.outgoing_of_payment(payment.id))

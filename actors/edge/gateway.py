@@ -338,6 +338,7 @@ class ActorGateway(PaymentReads, Forwarding, LedgerDesk, LightningDesk, RefundPs
             freshness=self._node.source_report.now.freshness,
             alerts=self.alerts(),
             forwarding_paused=self._node.forwarding.now.paused is not None,
+            forwarding_at_limit=len(self._node.forwarding.now.at_limit),
             lightning=Counter(one.state.value for one in self.upstreams()),
             last_offset=last_offset,
         )

@@ -119,9 +119,11 @@ class SourceReport(msgspec.Struct, frozen=True):
 
 
 class ForwardingReport(msgspec.Struct, frozen=True):
-    """How the forwarder fares; it alone writes it. `paused`: nothing new is sent on."""
+    """How the forwarder fares; it alone writes it. `paused`: nothing new is sent on.
+    `at_limit`: merchants whose money waits as the day's limit is reached."""
 
     paused: Paused | None = None
+    at_limit: frozenset[str] = frozenset()
 
 
 class JournalReport(msgspec.Struct, frozen=True):

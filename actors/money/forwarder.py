@@ -64,6 +64,7 @@ class ForwarderActor(RoundsActor):
     """See the module docstring."""
 
     __slots__ = (
+        "_at_limit",
         "_follower",
         "_payer",
         "_policy",
@@ -85,6 +86,7 @@ class ForwarderActor(RoundsActor):
         self._follower = Follower(node, forwards.ways, forwards.signer, policy)
         self._payer = RefundPayer(node, self._follower, policy)
         self._unsigned: dict[str, float] = {}  # payments that no sweep takes until then
+        self._at_limit: set[str] = set()  # merchants who may send no more today
         self._waiting: set[str] = set()  # merchants whose money waits, in this round
 
     def on_stop(self) -> None:
@@ -96,13 +98,17 @@ class ForwarderActor(RoundsActor):
         if not self._node.booted.now:
             return
         paused: Paused | None = yield Ask(lambda s: s.forward_paused())
-        self._report.publish(ForwardingReport(paused))
+        self._publish(paused)
         trouble: Exception | None = yield from self._follower.follow_all()
         yield from self._payer.settle_all()
         if paused is None:
             yield from self._send_on()
+            self._publish(None)
         if trouble is not None:
             raise trouble
+
+    def _publish(self, paused: Paused | None) -> None:
+        self._report.publish(ForwardingReport(paused, frozenset(self._at_limit)))
 
     def _send_on(self) -> Steps:
         yield from self._payer.pay_all()  # first: a coin goes back before it goes on
@@ -110,6 +116,7 @@ class ForwarderActor(RoundsActor):
         merchants: list[str] = yield Ask(lambda s: s.forward_due(now, LATER_MS))
         for merchant in merchants:
             self._waiting.discard(merchant)
+            self._at_limit.discard(merchant)
             try:
                 yield from self._sweep_merchant(merchant)
             except (EngineError, TimeoutError) as error:
@@ -292,6 +299,7 @@ class ForwarderActor(RoundsActor):
                 room -= coin.amount_sat
                 chosen.append(coin)
         if len(chosen) < len(coins):
+            self._at_limit.add(merchant)
             self._wait(merchant, f"the limit of {limit} sat in a day is reached")
         return chosen
 

@@ -21,6 +21,9 @@ class ForwardingGateway(Protocol):
 
     def resume_forwarding(self) -> None: ...
 
+    def sent_today(self, merchant: str) -> int:
+        """What sweeps of the last 24 hours send, sat: the limit is held against it."""
+
     def retry_forward(self, payment: Payment) -> int:
         """Look at its coins anew, also at those that count as lost: a person says so.
         How many transactions of it had failed; 0: nothing is done."""

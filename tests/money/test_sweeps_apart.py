@@ -111,6 +111,19 @@ def test_a_coin_above_the_days_limit_stays_queued_beside_one_that_goes(
         lambda: store.outgoing_of_payment(payment), 10, "the first coin to be sent"
     )
     assert waiting(store, "limited") == [payment]
+    wait_until(
+        lambda: desk.node.get("/health").json()["forwarding_at_limit"] == 1,
+        10,
+        "/health to count the merchant",
+    )
+    shown = desk.node.get("/v1/forwarding?merchant=limited").json()
+    (sweep,) = shown["outgoing"]
+    assert (shown["per_day_sat"], shown["sent_today_sat"]) == (
+        1_000_000,
+        sweep["sent_sat"],
+    )
+    other = desk.node.get("/v1/forwarding?merchant=ann").json()
+    assert (other["per_day_sat"], other["sent_today_sat"]) == (1_000_000, 0)
     # And it stands in nobody's way: it is not due again at once.
     wait_until(
         lambda: "limited" not in store.forward_due(desk.node.gateway.now(), 600_000),

@@ -62,10 +62,13 @@ class OutgoingView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ForwardingView(msgspec.Struct, frozen=True, kw_only=True):
-    """The newest transactions first, fifty of them at most."""
+    """The newest transactions first, fifty of them at most. `per_day_sat`: the most for
+    the merchant in 24 hours, null without a limit; `sent_today_sat` of it have gone."""
 
     paused: bool
     paused_since: str | None
+    per_day_sat: int | None
+    sent_today_sat: int
     outgoing: tuple[OutgoingView, ...]
 
 
@@ -80,9 +83,10 @@ class RetryView(msgspec.Struct, frozen=True, kw_only=True):
 class Forwarding:
     """One method for each operation."""
 
-    def __init__(self, gateway: Gateway, auth: Auth) -> None:
+    def __init__(self, gateway: Gateway, auth: Auth, per_day_sat: int | None) -> None:
         self._gateway = gateway
         self._auth = auth
+        self._per_day_sat = per_day_sat
 
     @Operation(
         name="forwarding",
@@ -150,6 +154,8 @@ class Forwarding:
         return ForwardingView(
             paused=now is not None if paused is None else paused,
             paused_since=None if now is None else iso(now.at),
+            per_day_sat=self._per_day_sat,
+            sent_today_sat=self._gateway.sent_today(merchant),
             outgoing=tuple(_shown(one) for one in found),
         )
 

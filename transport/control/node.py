@@ -48,7 +48,7 @@ def routes(app: Api, gateway: Gateway, auth: Auth, settings: ApiSettings) -> Non
     app.add_all(Sources(gateway, auth))
     app.add_all(Upstreams(gateway, auth))
     app.add_all(Rates(gateway, auth))
-    app.add_all(Forwarding(gateway, auth))
+    app.add_all(Forwarding(gateway, auth, settings.forwarding.per_day_sat))
     app.add_all(TillForwards(gateway, auth))
     app.add_all(Wallets(gateway, auth))
     app.add_all(Watchers(gateway, auth, settings.network))
@@ -75,7 +75,9 @@ class FreshnessView(msgspec.Struct, frozen=True, kw_only=True):
 class HealthView(msgspec.Struct, frozen=True, kw_only=True):
     """The process is running. `GET /ready` says whether it accepts new payments,
     `GET /v1/alerts` what the alerts are that are counted here by kind. `lightning`: how
-    many accounts are live, behind, connecting or failing; empty without any."""
+    many accounts are live, behind, connecting or failing; empty without any.
+    `forwarding_at_limit`: merchants whose money waits, as what a day may move has gone
+    on already."""
 
     status: Literal["ok", "degraded"]
     service: str
@@ -88,6 +90,7 @@ class HealthView(msgspec.Struct, frozen=True, kw_only=True):
     freshness: FreshnessView
     alerts: dict[str, int]
     forwarding: Literal["on", "paused"]
+    forwarding_at_limit: int
     lightning: dict[str, int]
 
 
@@ -144,6 +147,7 @@ class _Node:
                 freshness=_freshness_view(health.freshness),
                 alerts=dict(Counter(alert.kind for alert in health.alerts)),
                 forwarding="paused" if health.forwarding_paused else "on",
+                forwarding_at_limit=health.forwarding_at_limit,
                 lightning=dict(health.lightning),
             )
         )

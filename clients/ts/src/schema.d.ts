@@ -1620,6 +1620,8 @@ export interface components {
             outgoing: components["schemas"]["OutgoingView"][];
             paused: boolean;
             paused_since: string | null;
+            per_day_sat: number | null;
+            sent_today_sat: number;
         };
         FreshnessView: {
             live: boolean;
@@ -1636,6 +1638,7 @@ export interface components {
             };
             /** @enum {unknown} */
             forwarding: "on" | "paused";
+            forwarding_at_limit: number;
             freshness: components["schemas"]["FreshnessView"];
             lightning: {
                 [key: string]: number;

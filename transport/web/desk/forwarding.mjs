@@ -26,6 +26,8 @@ export async function show(place, { signal, heading }) {
         `Nothing new is sent on${chain.paused_since ? ` since ${when(chain.paused_since)}` : ""}: it was paused.`) : null,
       h("p", { class: "quiet" }, `Of the merchant ${merchant ?? "default"}, the newest fifty.`),
       h("h2", {}, "Sweeps on the chain"),
+      chain.per_day_sat === null ? null : h("p", { class: "quiet" },
+        `${sat(chain.sent_today_sat)} went on in the last 24 hours; the limit is ${sat(chain.per_day_sat)}.`),
       chain.outgoing.length ? sweeps(chain.outgoing, draw) : empty("No sweep yet.",
         "Money of payments goes on to the owner's wallet where a payment or the merchant's settings"
         + " name an address (forward_to)."),

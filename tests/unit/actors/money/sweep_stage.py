@@ -65,9 +65,9 @@ class SweepStage(ActorStage):
         self._numbers = 0
         self._show_tip()
         forwards = Forwards(self.way, Signer(HeldTestKeys()), policy)
+        self.report = Published(ForwardingReport())
         self.forwarder = self.start(
-            "forwarder",
-            ForwarderActor(self.node, forwards, Published(ForwardingReport())),
+            "forwarder", ForwarderActor(self.node, forwards, self.report)
         )
 
     # -- payments ----------------------------------------------------------------------

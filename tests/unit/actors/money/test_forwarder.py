@@ -353,6 +353,7 @@ def test_the_limit_of_a_day_holds_over_a_restart(tmp_path: Path) -> None:
     (first,) = stage.outgoing()
     assert [c.payment_id for c in first.plan.coins] == ["pay_1"]
     assert "forward.waits" in stage.alerts
+    assert stage.report.now.at_limit == {"shop"}
     again = SweepStage(tmp_path, stage.policy, stage.way, stage.journal)
     again.clock.jump_wall(stage.clock.now() - again.clock.now())
     again.pass_s(5 * ROUND_S)
@@ -361,9 +362,11 @@ def test_the_limit_of_a_day_holds_over_a_restart(tmp_path: Path) -> None:
     again.pass_s(5 * ROUND_S)
     assert len(again.outgoing()) == 1
     again.mine()
+    assert again.report.now.at_limit == {"shop"}
     again.clock.jump_wall(4 * DAY_MS)
     again.pass_s(5 * ROUND_S)
     assert len(again.outgoing()) == 2
+    assert again.report.now.at_limit == set()
     again.mine()
     again.pass_s(5 * ROUND_S)
     assert again.status("pay_2") == "forwarded"
