@@ -30,6 +30,7 @@ from engine.runtime.dispatcher import GeventDispatcher
 from engine.runtime.heap import put_aside
 from engine.runtime.yielding import yield_to_hub
 from engine.store.sqlite.store import SqliteStore
+from transport.calling.trust import check_ca_file
 from transport.chain.feeds import make_feed
 from transport.cli import demo
 from transport.cli.forwarding import forward_policy, make_forwards
@@ -67,7 +68,6 @@ from transport.rates.providers import make_providers
 from transport.server.allowed_hosts import AllowedHosts
 from transport.server.server import Server
 from transport.server.upgrade import LOCAL_PAGES, origin_of
-from transport.trust import check_ca_file
 from transport.web_app import WebParts, web_parts
 
 if TYPE_CHECKING:  # it is loaded only where it is a source

@@ -11,8 +11,8 @@ from gevent.server import StreamServer
 from engine.errors import ConfigError
 from tests.tools.certificates import self_signed
 from tests.tools.receiver import Receiver
+from transport.calling.trust import check_ca_file, tls_context
 from transport.outbound.pinned import DeliveryError, FailureKind, post
-from transport.trust import check_ca_file, tls_context
 
 BODY = b"{}"
 

@@ -11,8 +11,8 @@ from engine.delivery.attempt import AttemptOutcome
 from tests.seeds.mail_stage import Desk
 from tests.tools.certificates import self_signed
 from tests.tools.mailserver import MailServerProcess, mail_server
+from transport.calling.trust import tls_context
 from transport.outbound.lookups import Lookups
-from transport.trust import tls_context
 
 PASSWORD = "a-password-of-the-node"
 

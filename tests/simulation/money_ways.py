@@ -15,7 +15,7 @@ from engine.chain.broadcast import Outpoint, Sent, Sighting, Spender, Verdict
 from engine.errors import SourceBusy, SourceUnavailable
 from tests.simulation.chain import FIRST_HEIGHT
 from tests.simulation.money_chain import MoneyChain
-from transport.chain_words import sent_by
+from transport.calling.chain_words import sent_by
 
 __all__ = ["SimWays"]
 

@@ -18,7 +18,7 @@ from engine.errors import SourceUnavailable
 from engine.wallet.coin import COINBASE_DEPTH
 from engine.wallet.size import fee_of
 from tests.unit.engine.wallet.coins import judge
-from transport.chain_words import sent_by
+from transport.calling.chain_words import sent_by
 
 __all__ = ["CoreWay"]
 

@@ -21,9 +21,9 @@ from engine.chain.broadcast import Outpoint, Sent, Sighting, Spender, Verdict
 from engine.chain.feed import ChainTx
 from engine.errors import InvalidBlock
 from engine.runtime.yielding import yield_to_hub
+from transport.calling.chain_words import sent_by
 from transport.chain.hex_digits import unhex
 from transport.chain.jsonrpc import JsonRpc, RpcError
-from transport.chain_words import sent_by
 
 __all__ = ["SENDING_METHODS", "BitcoindBroadcaster"]
 

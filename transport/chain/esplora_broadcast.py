@@ -18,6 +18,7 @@ from engine.bitcoin.transaction import parse_tx
 from engine.chain.broadcast import Outpoint, Sent, Sighting, Spender, Verdict
 from engine.chain.source_url import parse_source_url
 from engine.errors import SourceUnavailable
+from transport.calling.chain_words import sent_by
 from transport.chain.http_client import (
     DEADLINE_S,
     Request,
@@ -25,7 +26,6 @@ from transport.chain.http_client import (
     SourceHttp,
     decode,
 )
-from transport.chain_words import sent_by
 
 __all__ = ["EsploraBroadcaster"]
 

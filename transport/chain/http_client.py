@@ -22,7 +22,7 @@ import urllib3.exceptions
 
 from engine.errors import SourceBusy, SourceError, SourceGarbage, SourceUnavailable
 from engine.policy.waits import parse_retry_after
-from transport.bounded_http import (
+from transport.calling.bounded_http import (
     AnswerTooLarge,
     AnswerUnreadable,
     looks_like,
@@ -30,7 +30,7 @@ from transport.bounded_http import (
     read_bounded,
     read_json,
 )
-from transport.http_failures import is_broken_pipe, reason
+from transport.calling.http_failures import is_broken_pipe, reason
 
 __all__ = [
     "AnswerCutOff",

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 from engine.config import Config
 from engine.errors import ConfigError
+from transport.calling.trust import tls_context
 from transport.cli.source_checks import Check
 from transport.outbound.email_templates import read_folder
 from transport.outbound.lookups import Lookups
 from transport.outbound.smtp import Dial, SmtpFailed, Timing, check_server
-from transport.trust import tls_context
 
 __all__ = ["check_mail"]
 

@@ -18,6 +18,7 @@ from engine.merchants.scopes import Scope
 from engine.money.ledger import CREDIT, SPENT, Posting, user_account
 from engine.store.ledger_port import PostingRecord
 from engine.store.writes import LedgerRow
+from transport.bodies.problem_body import FieldError
 from transport.control.account_views import (
     AccountPage,
     AccountView,
@@ -38,7 +39,6 @@ from transport.http.openapi import Operation, Text, link
 from transport.http.params import CursorQuery, Query
 from transport.http.problems import Problem, invalid
 from transport.http.request_json import json_body, query, typed
-from transport.problem_body import FieldError
 
 __all__ = ["routes"]
 

@@ -20,6 +20,7 @@ from engine.payment.model import LIGHTNING, Payment, Terms
 from engine.runtime.yielding import yielding_every
 from engine.store.records import IdempotentAnswer
 from engine.store.writes import Conflict, IdempotencyRow
+from transport.bodies.problem_body import FieldError, ProblemBody
 from transport.control.creating import CreatingRoutes, invoice_taken
 from transport.control.idempotency import IDEMPOTENCY_KEY, KeyReservation
 from transport.control.lightning_payment import Invoices
@@ -33,7 +34,6 @@ from transport.http.openapi import Operation
 from transport.http.problems import Problem, invalid, problem_of
 from transport.http.request_json import BATCH_BYTES, BODY_BYTES, check, json_text
 from transport.http.views import PaymentView, view, with_warnings
-from transport.problem_body import FieldError, ProblemBody
 
 __all__ = ["Batches"]
 

@@ -18,6 +18,7 @@ from engine.merchants.payment_defaults import MAX_EXPIRES_IN_S
 from engine.merchants.scopes import Scope
 from engine.payment.model import Payment
 from engine.payment.observations import Amend
+from transport.bodies.problem_body import FieldError
 from transport.control.creating import CreatingRoutes
 from transport.control.seen import seen_payment
 from transport.http.bottle_app import answer, environ
@@ -26,7 +27,6 @@ from transport.http.openapi import Header, Operation
 from transport.http.problems import Problem, invalid
 from transport.http.request_json import json_body, typed
 from transport.http.views import PaymentView
-from transport.problem_body import FieldError
 
 __all__ = ["Changing", "etag"]
 

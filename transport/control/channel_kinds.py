@@ -17,6 +17,7 @@ from engine.delivery.kinds import KINDS, WEBHOOK, Kind
 from engine.errors.codes import Code
 from engine.merchants.scopes import Scope
 from engine.secrets.vault import Vault
+from transport.bodies.problem_body import FieldError
 from transport.control.own_headers import AUTHORIZATION
 from transport.http.auth import Principal
 from transport.http.inputs import ChannelPatch, ChannelRequest
@@ -24,7 +25,6 @@ from transport.http.problems import Problem, invalid
 from transport.http.request_json import check
 from transport.outbound.guard import origin_of
 from transport.outbound.senders import Senders
-from transport.problem_body import FieldError
 
 __all__ = [
     "checked_settings",

@@ -22,6 +22,8 @@ from engine.merchants.scopes import Scope
 from engine.payment.events import VERSION
 from engine.runtime.yielding import yielding_every
 from engine.secrets.vault import Vault
+from transport.bodies.problem_body import FieldError
+from transport.calling.trust import tls_context
 from transport.control.channel_kinds import (
     checked_settings,
     kind_asked_for,
@@ -46,8 +48,6 @@ from transport.http.request_json import json_body, query, typed
 from transport.outbound.senders import Senders
 from transport.outbound.url_fault import url_fault
 from transport.outbound.webhook import new_secret, parse_secret
-from transport.problem_body import FieldError
-from transport.trust import tls_context
 
 __all__ = ["routes"]
 

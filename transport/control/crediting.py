@@ -8,8 +8,8 @@ from msgspec.structs import replace
 
 from engine.merchants.record import Merchant
 from engine.payment.money_terms import Credit
+from transport.bodies.problem_body import FieldError
 from transport.http.inputs import PaymentRequest
-from transport.problem_body import FieldError
 
 __all__ = ["EXPORTS", "credited"]
 

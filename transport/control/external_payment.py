@@ -9,12 +9,12 @@ from engine.merchants.gateway_mapping import GatewayMapping
 from engine.merchants.record import Merchant
 from engine.money.currency import decimals_of, minor_of
 from engine.payment.model import EXTERNAL, Terms, external_key
+from transport.bodies.problem_body import FieldError
 from transport.control.own_defaults import expires_in_s_of
 from transport.http.bottle_app import ApiSettings
 from transport.http.inputs import PaymentRequest
 from transport.http.new_ids import new_payment_id
 from transport.http.problems import invalid
-from transport.problem_body import FieldError
 
 __all__ = ["external_terms"]
 

@@ -7,9 +7,9 @@ from engine.bitcoin.address import parse_address
 from engine.errors import InvalidAddress
 from engine.gateway import Gateway
 from engine.merchants.record import Merchant
+from transport.bodies.problem_body import FieldError
 from transport.http.bottle_app import ApiSettings
 from transport.http.inputs import PaymentRequest
-from transport.problem_body import FieldError
 
 __all__ = ["forward_to_of"]
 

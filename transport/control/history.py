@@ -30,13 +30,13 @@ from engine.payment.history import (
     errors_of,
     quantile_ms,
 )
+from transport.bodies.problem_body import FieldError
 from transport.http.auth import Auth, Principal
 from transport.http.bottle_app import Api, answer, environ
 from transport.http.openapi import Operation
 from transport.http.params import Query
 from transport.http.problems import Problem, invalid
 from transport.http.request_json import query
-from transport.problem_body import FieldError
 
 __all__ = ["MAX_POINTS", "routes"]
 

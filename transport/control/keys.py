@@ -21,6 +21,7 @@ from engine.payment.events import iso
 from engine.policy.defaults import MAX_KEYS
 from engine.store.records import KeyRecord
 from engine.store.writes import KeyRow
+from transport.bodies.problem_body import FieldError
 from transport.http.auth import Auth, hash_key, new_key
 from transport.http.bottle_app import Api, answer, environ
 from transport.http.input_values import NO_CONTROLS, Merchant
@@ -30,7 +31,6 @@ from transport.http.openapi import Operation, link
 from transport.http.problems import Problem, invalid
 from transport.http.request_json import json_body, typed
 from transport.http.views import iso_or_none
-from transport.problem_body import FieldError
 
 __all__ = ["KeyPage", "KeyRequest", "KeyView", "routes"]
 

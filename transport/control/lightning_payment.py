@@ -23,11 +23,11 @@ from engine.lightning.upstream import is_of_one_alone
 from engine.lightning.warnings import Warned, WarningCode, warnings_of
 from engine.merchants.record import Merchant
 from engine.payment.model import LIGHTNING, Invoice, Terms, lightning_key
+from transport.bodies.problem_body import FieldError
 from transport.control.payment_methods import said_as
 from transport.http.inputs import PaymentRequest
 from transport.http.problems import Problem, invalid, retry_later
 from transport.http.till import is_only_one
-from transport.problem_body import FieldError
 
 __all__ = ["MAX_INVOICES", "Invoices"]
 

@@ -28,6 +28,7 @@ from engine.merchants.rules import (
 from engine.merchants.scopes import Scope
 from engine.merchants.token_rules import TokenRules, mistake
 from engine.secrets.vault import Vault
+from transport.bodies.problem_body import FieldError
 from transport.http.auth import Auth, Principal
 from transport.http.bottle_app import Api, ApiSettings, answer, environ
 from transport.http.inputs import MerchantRequest
@@ -35,7 +36,6 @@ from transport.http.openapi import Header, Operation
 from transport.http.problems import Problem, invalid
 from transport.http.request_json import json_body, typed
 from transport.http.views import iso_or_none
-from transport.problem_body import FieldError
 
 __all__ = ["MerchantView", "routes"]
 

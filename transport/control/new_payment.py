@@ -19,6 +19,7 @@ from engine.merchants.record import Merchant
 from engine.money.amount import tolerance_within
 from engine.payment.model import EXTERNAL, Terms
 from engine.payment.money_terms import TO_DRAW, Derived, Price
+from transport.bodies.problem_body import FieldError
 from transport.control.crediting import credited
 from transport.control.external_payment import external_terms
 from transport.control.forward_to import forward_to_of
@@ -36,7 +37,6 @@ from transport.http.bottle_app import ApiSettings
 from transport.http.inputs import PaymentRequest
 from transport.http.new_ids import new_payment_id
 from transport.http.problems import Problem, invalid
-from transport.problem_body import FieldError
 
 __all__ = ["emails_of", "terms_of", "without_old_outputs"]
 

@@ -18,11 +18,11 @@ from engine.payment.refund_rules import (
     taken_sat,
     worth_of,
 )
+from transport.bodies.problem_body import FieldError
 from transport.http.claims import destination
 from transport.http.new_ids import new_refund_id
 from transport.http.problems import Problem, invalid, retry_later
 from transport.http.refund_types import RefundRequest
-from transport.problem_body import FieldError
 
 __all__ = ["left_sat", "new_refund"]
 

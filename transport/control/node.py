@@ -17,6 +17,7 @@ from engine.errors.codes import Code
 from engine.gateway import Gateway, NodeHealth
 from engine.merchants.scopes import Scope
 from engine.ports import Freshness
+from transport.bodies.problem_body import FieldError
 from transport.control.forwarding import Forwarding
 from transport.control.metrics import Metrics
 from transport.control.rates import Rates
@@ -32,7 +33,6 @@ from transport.http.kept import Kept
 from transport.http.openapi import Operation, Text
 from transport.http.problems import Problem
 from transport.http.views import iso_or_none, public_reason
-from transport.problem_body import FieldError
 
 __all__ = ["routes"]
 

@@ -7,8 +7,8 @@ from msgspec import UNSET
 from engine.merchants.payment_defaults import EXPIRES_IN_S, POLL_INTERVAL_S
 from engine.merchants.record import Merchant
 from engine.merchants.web_places import is_allowed_return
+from transport.bodies.problem_body import FieldError
 from transport.http.inputs import PaymentRequest
-from transport.problem_body import FieldError
 
 __all__ = ["confirmations_of", "expires_in_s_of", "poll_interval_s_of", "return_url_of"]
 

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 
 from msgspec import UNSET, UnsetType
 
+from transport.bodies.problem_body import FieldError
 from transport.http.inputs import BasicAuth
 from transport.http.problems import invalid
-from transport.problem_body import FieldError
 
 __all__ = ["AUTHORIZATION", "own_headers"]
 

@@ -9,8 +9,8 @@ from msgspec import UnsetType
 from engine.merchants.payment_methods import LIGHTNING, ONCHAIN, in_bands
 from engine.merchants.record import Merchant
 from engine.payment.model import EXTERNAL
+from transport.bodies.problem_body import FieldError
 from transport.http.inputs import PaymentRequest
-from transport.problem_body import FieldError
 
 __all__ = ["methods_of", "said_as", "within_bands"]
 

@@ -21,6 +21,7 @@ from engine.secrets.vault import Vault
 from engine.store.epochs import START, Position
 from engine.store.records import IdempotentAnswer, StoredEvent
 from engine.store.writes import Conflict, IdempotencyRow
+from transport.bodies.problem_body import FieldError
 from transport.control.batches import Batches
 from transport.control.changing import Changing, etag
 from transport.control.creating import CreatingRoutes, invoice_taken
@@ -42,7 +43,6 @@ from transport.http.problems import Problem, cursor_gone, invalid
 from transport.http.request_json import json_body, query, typed
 from transport.http.strict_json import canonical
 from transport.http.views import EventPage, PaymentView, view, with_warnings
-from transport.problem_body import FieldError
 
 __all__ = ["routes"]
 

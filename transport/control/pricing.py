@@ -10,9 +10,9 @@ from engine.gateway import Gateway
 from engine.money.currency import minor_of, priced_in
 from engine.money.rates import NoRate, Rate, RatesReport, rate_of, sat_price
 from engine.payment.money_terms import Price
+from transport.bodies.problem_body import FieldError
 from transport.http.inputs import PaymentRequest
 from transport.http.problems import retry_later
-from transport.problem_body import FieldError
 
 __all__ = ["Prices", "is_priced"]
 

@@ -12,6 +12,7 @@ import msgspec
 from engine.gateway import Gateway
 from engine.merchants.scopes import Scope
 from engine.store.writes import Requeue
+from transport.bodies.problem_body import FieldError
 from transport.control.seen import seen_payment
 from transport.http.auth import Auth
 from transport.http.bottle_app import answer, environ
@@ -19,7 +20,6 @@ from transport.http.inputs import RedeliverPaymentRequest, RedeliverRequest
 from transport.http.openapi import Operation
 from transport.http.problems import invalid
 from transport.http.request_json import json_body, typed
-from transport.problem_body import FieldError
 
 __all__ = ["Redelivery"]
 

@@ -14,13 +14,13 @@ from engine.lightning.till import NEVER, TillForward, TillState
 from engine.merchants.name import DEFAULT
 from engine.merchants.scopes import Scope
 from engine.payment.events import iso
+from transport.bodies.problem_body import FieldError
 from transport.http.auth import Auth
 from transport.http.bottle_app import answer, environ
 from transport.http.openapi import Operation, link
 from transport.http.params import Query
 from transport.http.problems import Problem, invalid
 from transport.http.request_json import query
-from transport.problem_body import FieldError
 
 __all__ = ["TillForwards"]
 

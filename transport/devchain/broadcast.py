@@ -7,7 +7,7 @@ from engine.bitcoin.transaction import parse_tx
 from engine.chain.broadcast import Outpoint, Sent, Sighting, Spender
 from engine.chain.broadcast import Verdict as V  # noqa: N817 - as a word
 from engine.errors import SourceUnavailable
-from transport.chain_words import sent_by
+from transport.calling.chain_words import sent_by
 from transport.devchain.chain import DevChain, Rejected
 
 __all__ = ["DevBroadcaster"]

@@ -16,6 +16,7 @@ from bottle import Bottle, HTTPResponse, request
 from engine.errors import InvalidAddress
 from engine.errors.codes import Code
 from engine.money.amount import MAX_SAT
+from transport.bodies.problem_body import MEDIA_TYPE, FieldError, problem_body
 from transport.devchain.chain import (
     MAX_BLOCKS_AT_ONCE,
     MAX_FEE_RATE,
@@ -28,7 +29,6 @@ from transport.devchain.explorer import explorer_routes
 from transport.devchain.feed import MAX_OUTAGE_S
 from transport.devchain.http_kit import read_body, respond
 from transport.devchain.wallet import AddressKind, InsufficientFunds
-from transport.problem_body import MEDIA_TYPE, FieldError, problem_body
 
 __all__ = ["devchain_routes"]
 

@@ -19,13 +19,13 @@ from engine.merchants.gateway_mapping import GatewayMapping
 from engine.policy.defaults import MAX_MERCHANTS, MONITOR_S
 from engine.ports import ChannelSender
 from engine.wallet.forward_policy import ForwardPolicy
+from transport.bodies.problem_body import MEDIA_TYPE
 from transport.http.asking_limits import AskingLimits
 from transport.http.auth import SCOPE
 from transport.http.openapi import Operation
 from transport.http.problems import CRASHED, Problem, problem_of, rate_limited
 from transport.http.request_times import RequestTimes
 from transport.http.strangers import LIMIT, TOO_MANY, Strangers
-from transport.problem_body import MEDIA_TYPE
 from transport.server.request_id import ENVIRON as REQUEST_ID
 from transport.server.request_id import log_crash
 

@@ -16,8 +16,8 @@ from engine.gateway import Gateway
 from engine.payment.refund import Refund
 from engine.payment.refund_rules import claimed, refundable_sat, taken_sat
 from engine.secrets.vault import Vault
+from transport.bodies.problem_body import FieldError
 from transport.http.problems import Problem, invalid, rate_limited
-from transport.problem_body import FieldError
 from transport.server.limits import RateLimiter
 
 __all__ = ["Claims", "destination"]

@@ -6,8 +6,8 @@ Pure. A cursor is a position, not a right: what it leads to is filtered as alway
 import base64
 import binascii
 
+from transport.bodies.problem_body import FieldError
 from transport.http.problems import Problem, invalid
-from transport.problem_body import FieldError
 
 __all__ = [
     "age_cursor",

@@ -14,6 +14,7 @@ import msgspec
 
 from engine.errors.codes import Code
 from engine.runtime.yielding import yield_to_hub
+from transport.bodies.problem_body import FieldError
 from transport.http.json_values import has_at_most
 from transport.http.problems import Problem, invalid
 from transport.http.strict_json import (
@@ -22,7 +23,6 @@ from transport.http.strict_json import (
     shown_name,
     too_many_values,
 )
-from transport.problem_body import FieldError
 
 __all__ = ["JsonList", "read_list"]
 

@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from engine.merchants.scopes import Scope
+from transport.bodies.problem_body import MEDIA_TYPE, ProblemBody
 from transport.http.params import Query
-from transport.problem_body import MEDIA_TYPE, ProblemBody
 from transport.server.request_id import HEADER as REQUEST_ID
 
 __all__ = ["Header", "Link", "Operation", "Text", "document", "link", "template"]

@@ -13,9 +13,9 @@ from engine.payment.model import Flag, Status
 from engine.payment.search import MAX_SEARCH, sought
 from engine.store.epochs import POSITION
 from engine.store.further import Further, Stretch
+from transport.bodies.problem_body import FieldError
 from transport.http.input_values import MAX_EXTERNAL_ID
 from transport.http.problems import invalid
-from transport.problem_body import FieldError
 
 __all__ = [
     "CREATED",

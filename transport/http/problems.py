@@ -15,8 +15,8 @@ from msgspec.structs import replace
 from engine.errors import EngineBusy, EngineError, StoreUnreadable
 from engine.errors.codes import Code
 from engine.store.epochs import Position
-from transport.limit_names import LimitName
-from transport.problem_body import FieldError, ProblemBody, problem_body
+from transport.bodies.limit_names import LimitName
+from transport.bodies.problem_body import FieldError, ProblemBody, problem_body
 from transport.server.request_id import ENVIRON as REQUEST_ID
 
 __all__ = [

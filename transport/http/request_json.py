@@ -20,10 +20,10 @@ from msgspec import Meta, UnsetType
 
 from engine.delivery import email
 from engine.errors.codes import Code
+from transport.bodies.problem_body import FieldError
 from transport.http.input_values import CaPem
 from transport.http.problems import Problem, invalid
 from transport.http.strict_json import LONGEST_SHOWN, parse_json, shown_name
-from transport.problem_body import FieldError
 from transport.server.request_body import read_body
 
 __all__ = [

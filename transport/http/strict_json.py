@@ -10,9 +10,9 @@ from decimal import Decimal
 from typing import Any, Final
 
 from engine.errors.codes import Code
+from transport.bodies.strict_decoder import NotANumber, RepeatedKey, strict_decoder
 from transport.http.json_values import has_at_most
 from transport.http.problems import Problem
-from transport.strict_decoder import NotANumber, RepeatedKey, strict_decoder
 
 __all__ = [
     "LONGEST_SHOWN",

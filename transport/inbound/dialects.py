@@ -16,9 +16,9 @@ import msgspec
 from engine.bitcoin.address import MAX_ADDRESS_LENGTH
 from engine.errors import InvalidAmount
 from engine.money.amount import MAX_SAT, btc_to_sat
+from transport.bodies.problem_body import FieldError
 from transport.http.problems import invalid
 from transport.http.strict_json import parse_json
-from transport.problem_body import FieldError
 
 __all__ = ["MAX_STATUS_LENGTH", "ProviderNotification", "read_blockonomics", "read_btc"]
 

@@ -16,10 +16,10 @@ from engine.merchants.gateway_mapping import GatewayMapping, Places, places_of
 from engine.money.currency import CURRENCY, decimals_of, minor_of
 from engine.payment.model import SavedToken
 from engine.payment.observations import GatewayWord, Word
+from transport.bodies.problem_body import FieldError
 from transport.http.input_values import MAX_EXTERNAL_ID
 from transport.http.problems import invalid
 from transport.inbound.gateway_body import Body
-from transport.problem_body import FieldError
 
 __all__ = ["GatewayNotification", "looks_like_a_card", "read_notification"]
 

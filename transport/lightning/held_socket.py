@@ -29,9 +29,9 @@ from websocket import ABNF
 from websocket._handshake import CookieJar
 
 from engine.errors.lightning import LightningError, NodeGarbage, NodeUnavailable
-from transport.http_failures import reason
+from transport.calling.http_failures import reason
+from transport.calling.trust import tls_context
 from transport.lightning.http import refusal, retry_after_s
-from transport.trust import tls_context
 
 __all__ = ["CONNECT_S", "MAX_BYTES", "HeldSocket", "SocketClosed"]
 

@@ -29,14 +29,14 @@ from engine.errors.lightning import (
     NodeUnavailable,
 )
 from engine.policy.waits import parse_retry_after
-from transport.bounded_http import (
+from transport.calling.bounded_http import (
     AnswerTooLarge,
     AnswerUnreadable,
     new_session,
     read_bounded,
     read_json,
 )
-from transport.http_failures import is_broken_pipe, reason
+from transport.calling.http_failures import is_broken_pipe, reason
 
 __all__ = [
     "DEADLINE_S",

@@ -35,6 +35,7 @@ from engine.merchants.scopes import Scope
 from engine.payment.events import CommittedEvent
 from engine.store.epochs import POSITION, POSITION_LENGTH, START, Position
 from engine.store.records import StoredEvent
+from transport.bodies.problem_body import FieldError
 from transport.http.auth import Principal
 from transport.http.bottle_app import Api, answer, environ
 from transport.http.hold import hold
@@ -46,7 +47,6 @@ from transport.http.views import EventView
 from transport.live.encoding import KEEP_ALIVE, PREAMBLE, Frames
 from transport.live.sinks import JournalSink, StreamQueue
 from transport.live.sse import KEEP_ALIVE_S, last_event_id, start_stream
-from transport.problem_body import FieldError
 
 __all__ = ["EventFeed", "EventsQuery", "MAX_LIMIT", "MAX_WAIT_S", "routes"]
 

@@ -19,6 +19,7 @@ from msgspec import Meta
 from engine.errors.codes import Code
 from engine.gateway import Gateway, SessionHandle
 from engine.store.epochs import POSITION, POSITION_LENGTH, Position
+from transport.bodies.problem_body import FieldError
 from transport.http.bottle_app import Api
 from transport.http.find_payment import find_followed
 from transport.http.hold import hold
@@ -34,7 +35,6 @@ from transport.live.sinks import (
     StreamQueue,
     StreamSink,
 )
-from transport.problem_body import FieldError
 from transport.server.upgrade import is_allowed_origin
 
 __all__ = ["KEEP_ALIVE_S", "last_event_id", "routes", "start_stream", "stream"]

@@ -39,6 +39,8 @@ from engine.mail.template import Template
 from engine.merchants.record import Merchant
 from engine.payment.model import Payment
 from engine.policy.token_bucket import TokenBucket
+from transport.bodies.problem_body import FieldError
+from transport.calling.trust import tls_context
 from transport.outbound.email_faults import faults_of
 from transport.outbound.email_fields import (
     Told,
@@ -58,8 +60,6 @@ from transport.outbound.smtp import (
     check_server,
     send_mail,
 )
-from transport.problem_body import FieldError
-from transport.trust import tls_context
 
 __all__ = ["EmailSender", "MailNode"]
 

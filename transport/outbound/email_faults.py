@@ -10,11 +10,11 @@ from ipaddress import ip_address
 from engine.delivery.email import EmailSettings
 from engine.mail.address import parse_address
 from engine.mail.server import MAIL_PORTS, Security, parse_server
+from transport.bodies.problem_body import FieldError
+from transport.calling.trust import tls_context
 from transport.outbound.email_templates import PARTS, parsed
 from transport.outbound.guard import refusal
 from transport.outbound.refused_ports import REFUSED_PORTS
-from transport.problem_body import FieldError
-from transport.trust import tls_context
 
 __all__ = ["faults_of"]
 

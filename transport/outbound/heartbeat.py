@@ -10,10 +10,10 @@ import os
 import ssl
 from pathlib import Path
 
+from transport.calling.trust import tls_context
 from transport.outbound import pinned
 from transport.outbound.guard import origin_of
 from transport.outbound.lookups import Lookups
-from transport.trust import tls_context
 
 __all__ = ["OutsideWatch"]
 

@@ -25,6 +25,7 @@ from ipaddress import ip_address
 import gevent
 
 from engine.errors import AddressRefused, UrlRefused
+from transport.calling.trust import tls_context
 from transport.outbound.exchange import (
     BODY_GRACE_S,
     DeadlinePassed,
@@ -37,7 +38,6 @@ from transport.outbound.exchange import (
 )
 from transport.outbound.guard import Address, Parsed, check_url, refusal
 from transport.outbound.lookups import Lookups, Resolver, system_resolver
-from transport.trust import tls_context
 
 __all__ = [
     "EndpointReply",

@@ -27,6 +27,7 @@ from redis._parsers import _RESP2Parser
 from redis.connection import Connection
 
 from engine.streams.redis_url import RedisUrl
+from transport.calling.trust import tls_context
 from transport.outbound.exchange import (
     DeadlinePassed,
     DeliveryError,
@@ -36,7 +37,6 @@ from transport.outbound.exchange import (
 from transport.outbound.guard import refusal
 from transport.outbound.lookups import Lookups
 from transport.outbound.redis_words import Command, TooLarge, said
-from transport.trust import tls_context
 
 __all__ = ["MAX_ANSWER_BYTES", "RedisLink"]
 

@@ -29,13 +29,13 @@ from engine.delivery.redis_settings import RedisSettings
 from engine.delivery.stream_ids import EMPTY, EntryId, Plan, Seen, Told
 from engine.payment.model import Payment
 from engine.streams.redis_url import RedisUrl, parse_redis_url
+from transport.bodies.problem_body import FieldError
+from transport.calling.trust import tls_context
 from transport.outbound.exchange import DeliveryError, FailureKind
 from transport.outbound.guard import refusal
 from transport.outbound.lookups import Lookups
 from transport.outbound.redis_entry import CHANNEL, EVENT_ID, fields_of
 from transport.outbound.redis_words import Command, said
-from transport.problem_body import FieldError
-from transport.trust import tls_context
 
 if TYPE_CHECKING:  # it is loaded when there is a channel for it
     from transport.outbound.redis_link import RedisLink

@@ -18,14 +18,14 @@ from engine.merchants.record import Merchant
 from engine.payment.model import Payment
 from engine.ports import ChannelSender, StreamSender
 from engine.streams.redis_url import RedisUrl
+from transport.bodies.problem_body import FieldError
+from transport.calling.trust import tls_context
 from transport.outbound.email import EmailSender, MailNode
 from transport.outbound.email_templates import read_folder
 from transport.outbound.lookups import Lookups
 from transport.outbound.redis_streams import RedisStreamSender
 from transport.outbound.telegram import TelegramSender
 from transport.outbound.webhook import WebhookSender
-from transport.problem_body import FieldError
-from transport.trust import tls_context
 
 __all__ = ["KindSender", "Senders", "make_senders"]
 

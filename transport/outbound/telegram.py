@@ -24,6 +24,7 @@ from engine.delivery.endpoint import Endpoint
 from engine.delivery.kind_settings import ChannelSettings
 from engine.delivery.telegram import TelegramSettings
 from engine.payment.model import Payment
+from transport.bodies.problem_body import FieldError
 from transport.outbound import pinned
 from transport.outbound.event_words import Told, told_of
 from transport.outbound.guard import origin_of
@@ -32,7 +33,6 @@ from transport.outbound.markdown_v2 import Piece, Style, rendered
 from transport.outbound.telegram_answers import judged
 from transport.outbound.telegram_pace import Pace
 from transport.outbound.url_fault import url_fault
-from transport.problem_body import FieldError
 
 __all__ = ["TelegramSender", "message"]
 

@@ -24,11 +24,11 @@ from engine.delivery.attempt import AttemptOutcome, SendResult, classify
 from engine.delivery.endpoint import Endpoint
 from engine.payment.model import Payment
 from engine.policy.waits import parse_retry_after
+from transport.calling.trust import tls_context
 from transport.outbound import pinned
 from transport.outbound.answer_head import answer_head
 from transport.outbound.guard import origin_of
 from transport.outbound.lookups import Lookups
-from transport.trust import tls_context
 
 __all__ = [
     "SendResult",

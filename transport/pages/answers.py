@@ -5,10 +5,10 @@ from typing import Final
 from bottle import HTTPResponse
 
 from engine.merchants.web_places import read_place
+from transport.bodies.problem_body import MEDIA_TYPE
 from transport.http.bottle_app import environ
 from transport.http.problems import Problem
 from transport.pages.squeezed import squeeze
-from transport.problem_body import MEDIA_TYPE
 
 __all__ = ["as_response", "guarded", "page", "prefers_html"]
 

@@ -7,8 +7,8 @@ bounded by whoever read it.
 from decimal import Decimal
 from typing import Any
 
+from transport.bodies.strict_decoder import NotANumber, RepeatedKey, strict_decoder
 from transport.rates.dialect import Malformed
-from transport.strict_decoder import NotANumber, RepeatedKey, strict_decoder
 
 __all__ = ["exact_json"]
 

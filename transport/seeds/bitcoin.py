@@ -37,13 +37,13 @@ from engine.money.amount import sat_to_btc
 from engine.payment.events import iso
 from engine.payment.model import Payment, Status
 from engine.secrets.vault import Vault
+from transport.bodies.problem_body import FieldError
 from transport.http.auth import Auth
 from transport.http.bottle_app import Api, HttpAnswer, answer, environ
 from transport.http.form_body import fields_of
 from transport.http.openapi import Operation
 from transport.http.problems import Problem, invalid, retry_later
 from transport.http.site_tokens import SiteTokens, TokenRefused
-from transport.problem_body import FieldError
 from transport.seeds.cross_origin import add_readable
 
 __all__ = ["ALREADY", "POLL_S", "routes"]

@@ -29,6 +29,7 @@ from engine.money.amount import SAT_PER_BTC
 from engine.payment.email_address import MAX_EMAIL, PATTERN
 from engine.payment.events import iso
 from engine.payment.model import Payment
+from transport.bodies.problem_body import FieldError
 from transport.control.new_payment import emails_of, terms_of, without_old_outputs
 from transport.http.auth import Auth, Principal
 from transport.http.bottle_app import Api, ApiSettings, HttpAnswer, answer, environ
@@ -38,7 +39,6 @@ from transport.http.inputs import PaymentRequest, Request
 from transport.http.openapi import Operation
 from transport.http.problems import Problem, invalid
 from transport.http.request_json import check
-from transport.problem_body import FieldError
 from transport.seeds.admission import Admission
 from transport.seeds.cross_origin import add_readable
 

@@ -38,6 +38,7 @@ from engine.gateway import Gateway
 from engine.merchants.scopes import Scope
 from engine.money.amount import MAX_SAT
 from engine.payment.model import Invoice, Payment, Status, Terms
+from transport.bodies.problem_body import FieldError
 from transport.control.creating import invoice_taken
 from transport.control.new_payment import terms_of, without_old_outputs
 from transport.http.auth import Auth, Principal
@@ -48,7 +49,6 @@ from transport.http.openapi import Operation
 from transport.http.problems import Problem, invalid, problem_of
 from transport.http.request_json import check
 from transport.http.strict_json import parse_json
-from transport.problem_body import FieldError
 from transport.seeds.admission import Admission
 from transport.seeds.cross_origin import add_readable
 from transport.server.request_body import read_body

@@ -13,8 +13,8 @@ from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from engine.errors.codes import Code
-from transport.limit_names import LimitName
-from transport.problem_body import MEDIA_TYPE, problem_body
+from transport.bodies.limit_names import LimitName
+from transport.bodies.problem_body import MEDIA_TYPE, problem_body
 from transport.server.request_id import ENVIRON, HEADER
 
 __all__ = [

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from engine.errors.codes import Code, StreamCode
+from transport.bodies.problem_body import problem_body
 from transport.http.openapi import document
-from transport.problem_body import problem_body
 
 ROOT = Path(__file__).resolve().parents[4]
 TEXT = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")

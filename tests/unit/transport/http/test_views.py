@@ -20,6 +20,7 @@ from engine.payment.model import (
     Terms,
     lightning_key,
 )
+from transport.bodies.problem_body import FieldError
 from transport.http.problems import Problem
 from transport.http.views import view
 from transport.live.allow_list import (
@@ -27,7 +28,6 @@ from transport.live.allow_list import (
     event_for_visitors,
     state_for_strangers,
 )
-from transport.problem_body import FieldError
 
 
 def test_a_payment_is_shown_as_the_contract_says() -> None:

@@ -31,11 +31,11 @@ from tests.unit.transport.pages.page_server import (
     payment,
 )
 from tests.unit.transport.pages.pseudo import Pseudo, english_in
+from transport.bodies.problem_body import FieldError
 from transport.http.problems import Problem, invalid, rate_limited
 from transport.outbound.email_message import Letter
 from transport.pages import language, refund
 from transport.pages.receipt_mail import ReceiptMail
-from transport.problem_body import FieldError
 
 SHOP = "Ćäfé"
 DATA = ("order-1", "pay_1", "mainnet", "regtest", "paymos", ADDRESS)

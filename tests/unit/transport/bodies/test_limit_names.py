@@ -14,8 +14,8 @@ from engine.errors.codes import Code
 from engine.merchants.gateway_mapping import GatewayMapping
 from engine.settings.table import OPTIONS
 from tests.unit.test_packaging import ROOT
+from transport.bodies.limit_names import OF_GATEWAYS, LimitName
 from transport.http.problems import rate_limited
-from transport.limit_names import OF_GATEWAYS, LimitName
 from transport.server import refusal
 
 TOO_MANY = {code.name for code in Code if code.status == 429}

@@ -4,11 +4,11 @@ from decimal import Decimal
 
 import pytest
 
+from transport.bodies.strict_decoder import NotANumber, RepeatedKey, strict_decoder
 from transport.http.problems import Problem
 from transport.http.strict_json import parse_json
 from transport.rates.dialect import Malformed
 from transport.rates.exact_json import exact_json
-from transport.strict_decoder import NotANumber, RepeatedKey, strict_decoder
 
 
 def test_a_key_that_is_there_twice_is_named() -> None:

@@ -17,7 +17,7 @@ import urllib3.response
 from requests.adapters import HTTPAdapter
 
 from engine.runtime.yielding import yield_to_hub
-from transport.trust import ca_file
+from transport.calling.trust import ca_file
 
 __all__ = [
     "AnswerTooLarge",

@@ -5,8 +5,8 @@ from io import BytesIO
 import pytest
 from urllib3 import HTTPResponse
 
-from transport import bounded_http
-from transport.bounded_http import _CHUNK, _PIECES_PER_YIELD, read_bounded
+from transport.calling import bounded_http
+from transport.calling.bounded_http import _CHUNK, _PIECES_PER_YIELD, read_bounded
 
 
 def test_others_have_their_turn_after_half_a_megabyte(

@@ -1,7 +1,7 @@
 """The settings that a 429 may name: whoever makes one has to say which it is.
 
 mypy holds `rate_limited` (`transport/http/problems.py`, `transport/server/refusal.py`)
-to these names, and tests/unit/transport/test_limit_names.py these names to the
+to these names, and tests/unit/transport/bodies/test_limit_names.py these names to the
 settings. Below all of `transport/`. Values only.
 """
 

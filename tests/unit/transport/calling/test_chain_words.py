@@ -3,7 +3,7 @@
 import pytest
 
 from engine.chain.broadcast import Verdict
-from transport.chain_words import sent_by
+from transport.calling.chain_words import sent_by
 
 
 @pytest.mark.parametrize(
