@@ -26,7 +26,9 @@ from engine.files.database_files import real
 from engine.store.sqlite import till
 from engine.store.sqlite.audit import damaged_rows
 from engine.store.sqlite.backup import BackupNote, copy_into, note_in, sync
+from engine.store.sqlite.carried_indexes import carry_indexes
 from engine.store.sqlite.carried_keys import carry_keys
+from engine.store.sqlite.checksum import Damaged
 from engine.store.sqlite.high_water_mark import (
     HighWaterMark,
     acked,
@@ -113,7 +115,8 @@ class Restore:
 
     def carry_keys(self) -> int | None:
         """Take over the wallets' keys that only the database in its place has; how
-        many. None: it cannot be read, and they are lost if it had any."""
+        many. None: it cannot be read, and they are lost if it had any. And addresses
+        that it gave out are not given out again."""
         if not Path(real(self._db)).exists() or self._is_in_place():
             return 0
         try:
@@ -123,6 +126,8 @@ class Restore:
                 ours,
             ):
                 carried = carry_keys(there, ours)
+                with contextlib.suppress(Damaged):  # `look` has named that row
+                    carry_indexes(there, ours)
         except (sqlite3.Error, UnicodeDecodeError):
             return None
         sync(self._draft)

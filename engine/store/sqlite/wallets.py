@@ -16,7 +16,7 @@ from engine.store.sqlite.multi_insert import Many
 from engine.store.wallet_port import UNPAID_AT_MOST, LastDrawn
 from engine.store.wallet_writes import AddressRow, WalletRow
 
-__all__ = ["WalletReads", "write_addresses", "write_wallet"]
+__all__ = ["WalletReads", "wallets_in", "write_addresses", "write_wallet"]
 
 _COLUMNS = (
     "id, merchant, kind, descriptor, identity, first_index, created_at, retired_at"
@@ -82,7 +82,8 @@ def _said(row: AddressRow) -> tuple[object, ...]:
 # -- reading ---------------------------------------------------------------------------
 
 
-def _wallets(sql: sqlite3.Connection, merchant: str | None) -> list[WalletRow]:
+def wallets_in(sql: sqlite3.Connection, merchant: str | None) -> list[WalletRow]:
+    """Oldest first; None: of all merchants. Raises `Damaged`."""
     where = "" if merchant is None else " WHERE merchant = ?"
     rows = sql.execute(
         f"SELECT {_COLUMNS}, crc FROM wallets{where}",  # noqa: S608 - constants
@@ -177,7 +178,7 @@ class WalletReads(ABC):
         """See `SqliteReads`."""
 
     def wallets(self, merchant: str | None = None) -> list[WalletRow]:
-        found: list[WalletRow] = self._ask(_wallets, merchant)
+        found: list[WalletRow] = self._ask(wallets_in, merchant)
         return found
 
     def last_drawn(self, identity: str) -> LastDrawn | None:
