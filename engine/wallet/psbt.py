@@ -64,7 +64,6 @@ def to_psbt(
     )
     psbt = PSBT(made, unknown={}, version=version or None)
     for scope, coin, output in zip(psbt.inputs, plan.coins, spent, strict=True):
-        scope.unknown = {}
         scope.non_witness_utxo = Transaction.parse(previous[coin.txid])
         kind = _kind(coin, descriptors)
         if kind != "p2pkh":

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from tests.mutation.choice import ROOT, TARGETS, chosen, judges_of, mutants_in
+from tests.mutation.exchange import plant_all
 from tests.mutation.mutants import Mutant
 from tests.mutation.report import Results, harmless, table
 from tests.mutation.runner import Result, Runner, Unsound
@@ -43,7 +44,11 @@ def main() -> int:
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))  # or the copies would stay
     try:
-        if not asked.report:
+        if asked.exchange and left:
+            plant_all(left, done)
+            results = Results(asked.results)  # as the other process has kept them
+            known |= {m.id: r for m in left if (r := results.of(m, judges_of(m.path)))}
+        elif not asked.report:
             with Runner(asked.jobs, done) as runner:
                 runner.run(left)
     except Unsound as error:
@@ -101,6 +106,11 @@ def _arguments() -> argparse.Namespace:
         "--results", type=Path, default=RESULTS, help="kept here; resumes from it"
     )
     parser.add_argument("--list", action="store_true", help="only show the mutants")
+    parser.add_argument(
+        "--exchange",
+        action="store_true",
+        help="only mutants in functions: quick, by the tests that reach the function",
+    )
     parser.add_argument("--report", action="store_true", help="only what is known")
     parser.add_argument(
         "--harmless-too", action="store_true", help="run those of harmless.toml too"

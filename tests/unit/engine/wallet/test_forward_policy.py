@@ -55,9 +55,18 @@ def test_what_has_arrived_knows_its_block_and_forgets_it_when_that_is_lost() -> 
 def test_a_look_that_shows_nothing_new_leaves_it_the_same() -> None:
     there = replace(outgoing(1), state=S.SEEN)
     assert seen_as(there, POOL, 3, 5) is there
+    assert seen_as(there, MINED, 3, 5) is there  # a block counts when it is so deep
     other = Sighting(False, "bb", 9, 3)
     moved_on = seen_as(seen_as(there, DEEP, 3, 5), other, 3, 6)
     assert (moved_on.block_hash, moved_on.moved_at) == ("bb", 5)
+    assert seen_as(moved_on, other, 3, 7) is moved_on
+
+
+@pytest.mark.parametrize("needed", [0, 1])
+def test_the_first_block_is_the_least_that_can_be_asked_for(needed: int) -> None:
+    there = replace(outgoing(1), state=S.SEEN)
+    assert seen_as(there, MINED, needed, 5).state is S.CONFIRMED
+    assert seen_as(there, POOL, needed, 5).state is S.SEEN
 
 
 def test_money_goes_to_named_destinations_only_unless_any_will_do() -> None:

@@ -1,11 +1,13 @@
 """Wallets' secrets: sealed, opened by their passphrase, and never shown."""
 
+import hmac
 import json
 import pickle
 from typing import Any
 
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from engine.bitcoin.address import parse_address
 from engine.errors import KeyFileError, SigningError, WalletLocked, WrongKey
@@ -28,6 +30,7 @@ from engine.wallet.sealed_wallet import (
     open_account,
     open_opener,
 )
+from engine.wallet.secret_key import SecretKey
 from tests.unit.engine.wallet.test_seed import ABANDON
 
 PASSPHRASE = "correct horse battery"
@@ -123,6 +126,19 @@ def test_each_wallet_opens_with_its_own_passphrase_and_says_why_it_does_not() ->
     assert ring.unlock(OTHER) == ring.locked() == {}
     ring.add([seed()])
     assert ring.can_sign("wal_seed")  # it stays open
+    ring.add([keys()])
+    ring.unlock(PASSPHRASE)
+    assert repr(ring) == "<Keyring 3 of 3 open>"
+
+
+def test_a_wallet_whose_secret_cannot_be_read_stays_locked_and_says_why() -> None:
+    ring = Keyring(nothing)
+    ring.add_damaged("wal_torn", "its row is damaged")
+    assert ring.holds("wal_torn")
+    assert ring.unlock(PASSPHRASE) == {"wal_torn": "its row is damaged"}
+    assert not ring.can_sign("wal_torn")
+    with pytest.raises(WalletLocked, match="wal_torn is locked: its row is damaged"):
+        ring.key_of(coin_of("wal_torn", b"\x00"))
 
 
 @pytest.mark.parametrize("made", [seed, keys], ids=["seed", "keys"])
@@ -191,6 +207,19 @@ def test_a_drawn_key_opens_for_its_wallet_and_script_only() -> None:
             open_drawn(wallet, row, opener)
     with pytest.raises(WrongKey):
         open_drawn("wal_keys", drawn, Opener(bytes(32)))
+
+
+def test_a_drawn_key_is_sealed_by_hkdf_of_both_points_and_its_purpose() -> None:
+    """Rows stay for years: what seals them may not change unseen. RFC 5869 by hand."""
+    opener = Opener(bytes(range(32)))
+    drawn = draw_key("wal_keys", "p2pkh", opener.sealer)
+    point, sealed = drawn.sealed[1:33], drawn.sealed[33:]
+    between = hmac.digest(point + opener.sealer, opener.shared(point), "sha256")
+    purpose = b"paybell.drawn-key.1"
+    made = AESGCM(hmac.digest(between, purpose + b"\x01", "sha256"))
+    about = b"wal_keys\0" + drawn.script
+    secret = made.decrypt(bytes(12), sealed, about)
+    assert SecretKey(secret).script("p2pkh") == drawn.script
 
 
 def test_nothing_secret_shows() -> None:

@@ -29,6 +29,15 @@ def test_change_is_sent_to_nobody() -> None:
     assert replace(one, plan=plan).sent_sat == 40_000
 
 
+def test_a_bump_that_left_nothing_to_pay_its_fee_from_gave_all_of_its_change() -> None:
+    first = outgoing(1)
+    gave = replace(first.plan, payers=())
+    assert replace(first, plan=gave, first="out_000000").gave_its_change
+    assert not replace(first, plan=gave).gave_its_change  # nobody was bumped
+    kept = replace(first.plan, payers=(0,))
+    assert not replace(first, plan=kept, first="out_000000").gave_its_change
+
+
 def test_its_rate_is_rounded_down() -> None:
     assert outgoing(1).rate_sat_kvb == 9_090  # 1,000 sat for 110 vB
     assert outgoing(1, vsize=111).rate_sat_kvb == 9_009

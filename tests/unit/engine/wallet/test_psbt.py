@@ -128,6 +128,9 @@ def test_each_version_tells_the_signer_all(
         else:
             assert scope.witness_utxo.value == spent.amount_sat
             assert scope.witness_utxo.script_pubkey.data == spent.script
+        if kind == "p2tr":
+            (public,) = scope.taproot_bip32_derivations
+            assert scope.taproot_internal_key == public  # BIP 371
     assert psbt.sign_with(HDKey.from_string(ROOT)) == 2
     signed = finished(psbt.serialize(), plan, previous)
     assert judge(signed, spent_outputs(plan, previous))
@@ -141,6 +144,19 @@ def test_a_key_without_an_origin_stands_for_itself() -> None:
     psbt = PSBT.parse(to_psbt(plan, previous, {"wal_1": descriptor}))
     assert psbt.sign_with(account) == 2
     assert finished(psbt.serialize(), plan, previous).fee_sat == 1_000
+
+
+def test_a_key_stands_where_its_origin_and_its_path_say() -> None:
+    plan, previous, _ = refund("p2wpkh")
+    xpub = HDKey.from_string(ROOT).derive("m/84h/1h/0h").to_public().to_base58()
+    text = f"wpkh([d34db33f/84h/1/0h]{xpub}/0/*)"
+    descriptor = read_descriptor(text, "regtest")
+    psbt = PSBT.parse(to_psbt(plan, previous, {"wal_1": descriptor}))
+    hard = 1 << 31
+    for scope, index in zip(psbt.inputs, (0, 7), strict=True):
+        (place,) = scope.bip32_derivations.values()
+        assert place.fingerprint.hex() == "d34db33f"
+        assert place.derivation == [84 + hard, 1, hard, 0, index]
 
 
 def test_it_does_not_lie_about_amounts() -> None:

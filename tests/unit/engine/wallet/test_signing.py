@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from engine.bitcoin.signed_tx import Digests, TxIn, decode_tx, make_tx
 from engine.chain.feed import TxOut
 from engine.errors import SigningError
+from engine.wallet import signing
 from engine.wallet.bump import plan_bump
 from engine.wallet.coin import Coin, SpendKind
 from engine.wallet.fees import FeeRules
@@ -178,6 +179,23 @@ def test_a_key_that_does_not_guard_the_coin_signs_nothing() -> None:
         plan, previous = planned([kind])
         with pytest.raises(SigningError, match="does not guard"):
             sign(plan, Wrong(), previous)
+
+
+@pytest.mark.parametrize(
+    ("made", "why"),
+    [
+        ({}, "input 0 of 1 was not signed"),
+        ({0: {"witness": (bytes(71), bytes(33))}}, "is not signed as it must be"),
+    ],
+    ids=["nothing", "something else"],
+)
+def test_nothing_goes_out_that_a_library_signed_wrong(
+    made: Any, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan, previous = planned(["p2wpkh"])
+    monkeypatch.setattr(signing, "_signed_by_embit", lambda *_: made)
+    with pytest.raises(SigningError, match=why):
+        sign(plan, KEYS, previous)
 
 
 def test_a_script_that_nobody_here_signs_is_refused() -> None:

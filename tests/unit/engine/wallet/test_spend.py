@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from engine.errors import CannotSpend
-from engine.wallet.coin import Coin
+from engine.wallet.coin import Coin, SpendKind
 from engine.wallet.fees import FeeRules
 from engine.wallet.plan import Output, Plan
 from engine.wallet.size import (
@@ -19,6 +19,7 @@ from engine.wallet.size import (
 from engine.wallet.spend import MAX_INPUTS, Sweep, plan_payment, plan_sweep
 from tests.unit.engine.wallet.coins import TIP, coin
 from tests.unit.engine.wallet.plans import (
+    P2PKH,
     P2TR,
     P2WPKH,
     P2WSH,
@@ -119,6 +120,20 @@ def test_no_transaction_is_heavier_than_nodes_relay() -> None:
     assert sweep.plan is not None
     assert MAX_STANDARD_WEIGHT - 593 < sweep.plan.weight <= MAX_STANDARD_WEIGHT
     assert why(sweep) == ["full"] * (700 - len(sweep.plan.coins))
+
+
+def test_a_sweep_may_be_as_heavy_as_nodes_relay_to_the_unit() -> None:
+    kinds: list[tuple[SpendKind, int]] = [("p2pkh", 672), ("p2wpkh", 4), ("p2tr", 1)]
+    many = [
+        replace(made, vout=n)
+        for kind, count in kinds
+        for made in [coin(kind, 0, 10**6)]
+        for n in range(count)
+    ]
+    sweep = plan_sweep(many, P2PKH, 1_000, RULES, TIP, max_inputs=10_000)
+    assert sweep.plan is not None
+    assert sweep.plan.weight == MAX_STANDARD_WEIGHT
+    assert len(sweep.plan.coins) == 677
 
 
 paid = st.lists(st.tuples(scripts, st.integers(1, 10**8)), min_size=1, max_size=4).map(

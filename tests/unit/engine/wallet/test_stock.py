@@ -34,6 +34,7 @@ def taken(one: Stock) -> int:
 
 def test_it_gives_out_in_the_order_of_the_index_and_says_when_there_is_none() -> None:
     one = stock()
+    assert one.source.path(5) == "m/5"
     assert one.take() is None
     assert one.missing == 4
     fill(one)
