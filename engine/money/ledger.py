@@ -18,7 +18,6 @@ from engine.money.worth import Worth
 
 __all__ = [
     "CREDIT",
-    "DUST",
     "FEES",
     "HELD",
     "ISSUED",
@@ -58,9 +57,6 @@ OWN = "own"
 
 FEES = "fees"
 REFUNDS = "refunds"
-
-DUST = "dust"
-"""Coins that cost more to spend than they bring."""
 
 ISSUED = "issued"
 """Where users' credits come from: negative."""

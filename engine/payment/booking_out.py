@@ -4,10 +4,10 @@ Each function takes differences: less than before goes back where it came from. 
 says of one cause (an event, or a row of `engine.store.ledger_writes`) is booked once.
 """
 
-from engine.money.ledger import DUST, FEES, ONCHAIN, OWN, REFUNDS, SAT, Posting, moved
+from engine.money.ledger import FEES, ONCHAIN, OWN, REFUNDS, SAT, Posting, moved
 from engine.money.worth import Quoted, Worth, at_rate, quoted_in
 
-__all__ = ["dust", "refunded", "swept"]
+__all__ = ["refunded", "swept"]
 
 
 def swept(
@@ -40,9 +40,3 @@ def refunded(
         cost = at_rate(fee_sat, quoted_in(worth))
         found.append(moved(SAT, source, FEES, fee_sat, cost))
     return tuple(found)
-
-
-def dust(amount_sat: int) -> tuple[Posting, ...]:
-    """Coins that are given up: to spend them costs more than they bring. Negative: they
-    were spent after all."""
-    return (moved(SAT, ONCHAIN, DUST, amount_sat),) if amount_sat else ()

@@ -321,6 +321,25 @@ def test_one_provider_gone_does_not_stop_sales_and_the_payment_is_marked() -> No
             assert node.post("/v1/payments", body).status_code == 503
 
 
+def test_what_was_said_too_long_ago_prices_nothing() -> None:
+    """Though both agree, and a median of just before is known."""
+    with RateServer() as server:
+        for name in ("bitstamp", "mempool"):
+            server.quote(name, {"EUR": "50000"})
+        with selling(server, "bitstamp", "mempool") as node:
+            body = {"amount": "19.90", "currency": "EUR"}
+            assert node.post("/v1/payments", body).json()["amount_sat"] == 39800
+            server.at_s = int(time.time()) - 3_600
+            wait_until(
+                lambda: rates_of(node)["EUR"]["rate"] is None, 10, "no rate to be there"
+            )
+            answer = node.post("/v1/payments", body)
+            assert (answer.status_code, answer.json()["code"]) == (503, "no_rate")
+            assert answer.headers["Retry-After"] == "1"
+            assert "no quote of the last 300 s" in answer.json()["detail"]
+            assert node.create(amount_sat=1_000)["amount_sat"] == 1_000
+
+
 def test_none_fresh_is_a_503_with_the_reason() -> None:
     with RateServer() as server:
         for name in ("coinbase", "kraken"):

@@ -9,7 +9,7 @@ from engine.payment.booking import (
     postings_of,
     unit_of,
 )
-from engine.payment.booking_out import dust, refunded, swept
+from engine.payment.booking_out import refunded, swept
 from engine.payment.events import Change, Event
 from engine.payment.model import EventType, GivenBack, Payment, Status, Terms
 from tests.unit.payment_cases import T0, terms
@@ -108,9 +108,3 @@ def test_an_opening_is_what_a_payment_stands_at() -> None:
     assert opening_of(Payment(terms=card()), Booked(sold_minor=5)) == (
         Posting("EUR", "sales", "gateway:pay", 5),
     )
-
-
-def test_dust_is_given_up_and_spent_after_all() -> None:
-    assert dust(0) == ()
-    assert dust(300) == (Posting("sat", "onchain", "dust", 300),)
-    assert dust(-300) == (Posting("sat", "dust", "onchain", 300),)
