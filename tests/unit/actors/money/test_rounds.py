@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from actors.upstreams import MoneyCame
 
 from actors.money import rounds
 from actors.money.rounds import ANSWER_S, RoundsActor
 from actors.money.steps import Ask, Late, StepAnswer, Steps, Tick, Want
 from actors.node import Node
-from actors.upstreams import MoneyCame
 from engine.errors import SourceUnavailable
 from tests.unit.actor_stage import ActorStage
 
