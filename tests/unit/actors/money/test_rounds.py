@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from actors.upstreams import MoneyCame
 
+from actors.facts.upstreams import MoneyCame
 from actors.money import rounds
 from actors.money.rounds import ANSWER_S, RoundsActor
 from actors.money.steps import Ask, Late, StepAnswer, Steps, Tick, Want
