@@ -4,6 +4,7 @@ The keys are real, and so are the signatures: the dev chain verifies them.
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 from engine.errors import SigningError
 from engine.wallet.coin import Coin, SpendKind
@@ -37,7 +38,7 @@ class Seeds:
         node: RunningNode,
         merchant: str,
         kind: SpendKind = "p2wpkh",
-        **record: str,
+        **record: Any,
     ) -> None:
         """The merchant gets a wallet, whose seed is here."""
         account = account_of(WORDS, "", kind, "regtest", len(self._accounts))
@@ -46,7 +47,7 @@ class Seeds:
         payment = node.create(merchant=merchant, amount_sat=1_000)
         self._accounts[payment["derived"]["wallet"]] = account
 
-    def say(self, node: RunningNode, merchant: str, **record: str) -> None:
+    def say(self, node: RunningNode, merchant: str, **record: Any) -> None:
         """The merchant's record is this, with its wallet."""
         fields = {"descriptor": self._descriptors[merchant], **record}
         answer = node.call("PUT", f"/v1/merchants/{merchant}", json=fields)
