@@ -10,7 +10,14 @@ import signal
 import sys
 from pathlib import Path
 
-from tests.mutation.choice import ROOT, TARGETS, chosen, judges_of, mutants_in
+from tests.mutation.choice import (
+    ROOT,
+    TARGETS,
+    chosen,
+    judges_of,
+    mutants_in,
+    nearest_of,
+)
 from tests.mutation.exchange import plant_all
 from tests.mutation.mutants import Mutant
 from tests.mutation.report import Results, harmless, table
@@ -45,7 +52,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))  # or the copies would stay
     try:
         if asked.exchange and left:
-            plant_all(left, done)
+            plant_all(left, done, nearest_of if asked.nearest else judges_of)
             results = Results(asked.results)  # as the other process has kept them
             known |= {m.id: r for m in left if (r := results.of(m, judges_of(m.path)))}
         elif not asked.report:
@@ -110,6 +117,9 @@ def _arguments() -> argparse.Namespace:
         "--exchange",
         action="store_true",
         help="only mutants in functions: quick, by the tests that reach the function",
+    )
+    parser.add_argument(
+        "--nearest", action="store_true", help="with --exchange: fewer tests of a file"
     )
     parser.add_argument("--report", action="store_true", help="only what is known")
     parser.add_argument(

@@ -9,7 +9,15 @@ from pathlib import Path
 from tests.mutation.mutants import Mutant, mutants_of
 from tests.mutation.scripts import SUFFIXES, mutants_of_script
 
-__all__ = ["ROOT", "TARGETS", "chosen", "files_of", "judges_of", "mutants_in"]
+__all__ = [
+    "ROOT",
+    "TARGETS",
+    "chosen",
+    "files_of",
+    "judges_of",
+    "mutants_in",
+    "nearest_of",
+]
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -94,6 +102,18 @@ def judges_of(path: str, root: Path = ROOT) -> list[str]:
         *sorted(units.glob("test_*.py")),
     ]
     return list(dict.fromkeys(file.relative_to(root).as_posix() for file in files))
+
+
+def nearest_of(path: str, root: Path = ROOT) -> list[str]:
+    """Those of them that are named for the file, or in the table."""
+    folder, _, name = path.removesuffix(".py").rpartition("/")
+    units = f"tests/unit/{folder}/test_{name}"
+    more = _table().get(path, [])
+    return [
+        test
+        for test in judges_of(path, root)
+        if test in more or test == f"{units}.py" or test.startswith(f"{units}_")
+    ] or judges_of(path, root)
 
 
 def _table() -> dict[str, list[str]]:

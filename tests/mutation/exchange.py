@@ -14,6 +14,7 @@ import builtins
 import contextlib
 import gc
 import os
+import resource
 import signal
 import sys
 import time
@@ -29,7 +30,7 @@ from _pytest.main import pytest_runtestloop as run_tests
 
 from tests.mutation.choice import ROOT, judges_of
 from tests.mutation.mutants import Mutant
-from tests.mutation.runner import SLOWER, SLOWEST_S, Result, Unsound, checksum
+from tests.mutation.runner import SLOWER, Result, Unsound, checksum
 
 __all__ = ["Function", "exchange", "function_of", "marked", "plant_all"]
 
@@ -37,7 +38,13 @@ MARK = "__reached_by_a_test__"
 """The builtin that a marked function calls with what it is."""
 
 LONGEST_S = 3_600.0
-"""For all tests once, with nothing planted."""
+"""For all tests once, with nothing planted, and for those of a mutant that wait."""
+
+
+LEAST_CPU_S = 20.0
+"""A mutant's tests may take at least so much."""
+
+OUT_OF_CPU = {signal.SIGXCPU, signal.SIGKILL}
 
 
 class Function(NamedTuple):
@@ -55,7 +62,8 @@ class _Reach(msgspec.Struct):
     """What the tests do when nothing is wrong."""
 
     took_s: list[float]
-    """Of each test, in the session's order."""
+    """CPU of each test, in the session's order: how long it takes is the machine's
+    affair."""
 
     tests: list[tuple[Function, list[int]]]
     """Which of them reach a function, the quickest first."""
@@ -110,8 +118,13 @@ def exchange(mutant: Mutant, source: bytes, function: Function) -> bool:
     return bool(found)
 
 
-def plant_all(mutants: Sequence[Mutant], done: Callable[[Result], None]) -> None:
+def plant_all(
+    mutants: Sequence[Mutant],
+    done: Callable[[Result], None],
+    judges: Callable[[str], list[str]] = judges_of,
+) -> None:
     """Plant what can be planted so; `done` hears of each in a process of its own.
+    `judges`: the tests of a file.
 
     Raises `Unsound` where the tests fail with nothing planted.
     """
@@ -120,7 +133,7 @@ def plant_all(mutants: Sequence[Mutant], done: Callable[[Result], None]) -> None
     if pid == 0:
         code = 2
         try:
-            code = _in_one_session(mutants, done)
+            code = _in_one_session(mutants, done, judges)
         except BaseException:  # noqa: BLE001 - a fork never returns
             sys.excepthook(*sys.exc_info())
         finally:
@@ -130,10 +143,14 @@ def plant_all(mutants: Sequence[Mutant], done: Callable[[Result], None]) -> None
         raise Unsound("the tests fail by themselves, or could not be loaded")
 
 
-def _in_one_session(mutants: Sequence[Mutant], done: Callable[[Result], None]) -> int:
+def _in_one_session(
+    mutants: Sequence[Mutant],
+    done: Callable[[Result], None],
+    judges: Callable[[str], list[str]],
+) -> int:
     paths = dict.fromkeys(mutant.path for mutant in mutants)
-    tests = dict.fromkeys(test for path in paths for test in judges_of(path))
-    session = _Session(mutants, done)
+    tests = dict.fromkeys(test for path in paths for test in judges(path))
+    session = _Session(mutants, done, judges)
     _load_marked(set(paths), session.mark)
     os.chdir(ROOT)
     options = ["-q", "-p", "no:cacheprovider", "--hypothesis-seed=0"]
@@ -160,10 +177,15 @@ class _Session:
     """A plugin of pytest: in place of running the tests once, once for each mutant."""
 
     def __init__(
-        self, mutants: Sequence[Mutant], done: Callable[[Result], None]
+        self,
+        mutants: Sequence[Mutant],
+        done: Callable[[Result], None],
+        judges: Callable[[str], list[str]],
     ) -> None:
         self._mutants = mutants
         self._done = done
+        self._judges = judges
+        self._sources = {m.path: (ROOT / m.path).read_bytes() for m in mutants}
         self._reached: set[Function] = set()  # since a test began
         self._loaded: set[Function] = set()  # while the tests were loaded
         self._failed = ""  # which test, in the fork of a mutant
@@ -178,7 +200,7 @@ class _Session:
         self._loaded = set(self._reached)
         reach = self._reach(session)
         for mutant in self._mutants:
-            source = (ROOT / mutant.path).read_bytes()
+            source = self._sources[mutant.path]
             function = function_of(mutant, source)
             if function is not None:
                 self._judge(session, mutant, source, function, reach)
@@ -198,12 +220,12 @@ class _Session:
             tests: dict[Function, list[int]] = {}
             for place, item in enumerate(session.items):
                 self._reached.clear()
-                began = time.monotonic()
+                began = time.process_time()
                 after = session.items[place + 1 : place + 2]
                 item.config.hook.pytest_runtest_protocol(
                     item=item, nextitem=after[0] if after else None
                 )
-                took_s.append(time.monotonic() - began)
+                took_s.append(time.process_time() - began)
                 for function in self._reached:
                     tests.setdefault(function, []).append(place)
             for places in tests.values():
@@ -211,7 +233,7 @@ class _Session:
             reach = _Reach(took_s, list(tests.items()), self._failed)
             return msgspec.json.encode(reach)
 
-        answer = _forked(look, LONGEST_S)
+        answer = _forked(look, round(LONGEST_S))
         if answer is None:
             raise session.Interrupted("the tests do not end")
         reach = msgspec.json.decode(answer, type=_Reach)
@@ -241,7 +263,7 @@ class _Session:
             return self._failed.encode()
 
         began = time.monotonic()
-        answer = _forked(run, max(SLOWEST_S, SLOWER * usual_s))
+        answer = _forked(run, round(max(LEAST_CPU_S, SLOWER * usual_s)))
         if answer == b"not planted":
             return
         outcome = "timeout" if answer is None else "killed" if answer else "survived"
@@ -251,7 +273,7 @@ class _Session:
             Result(
                 mutant.id,
                 source=checksum([mutant.path]),
-                tests=checksum(judges_of(mutant.path)),
+                tests=checksum(self._judges(mutant.path)),
                 outcome=outcome,
                 killed_by=(answer or b"").decode(),
                 took_s=round(time.monotonic() - began, 1),
@@ -264,8 +286,8 @@ def _tell_nobody(session: pytest.Session) -> None:
     session.config.pluginmanager.unregister(name="terminalreporter")
 
 
-def _forked(work: Callable[[], bytes], limit_s: float) -> bytes | None:
-    """What `work` comes to in a fork; None if it takes too long.
+def _forked(work: Callable[[], bytes], limit_s: int) -> bytes | None:
+    """What `work` comes to in a fork; None if it takes more CPU than that, or an hour.
 
     One that ends without an answer has crashed, which is a failure.
     """
@@ -273,6 +295,7 @@ def _forked(work: Callable[[], bytes], limit_s: float) -> bytes | None:
     pid = os.fork()
     if pid == 0:
         os.setsid()
+        resource.setrlimit(resource.RLIMIT_CPU, (limit_s, limit_s))
         null = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
             os.dup2(null, stream)
@@ -283,14 +306,15 @@ def _forked(work: Callable[[], bytes], limit_s: float) -> bytes | None:
             answer = repr(error).encode()
         finally:
             with os.fdopen(writing, "wb") as pipe:
-                pipe.write(answer)
+                pipe.write(b"." + answer)
             os._exit(0)
     os.close(writing)
     os.set_blocking(reading, False)
-    until, answer = time.monotonic() + limit_s, b""
+    until, answer, status = time.monotonic() + LONGEST_S, b"", 0
     has_ended = False
     while time.monotonic() < until and not has_ended:
-        has_ended = os.waitpid(pid, os.WNOHANG)[0] != 0
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        has_ended = ended != 0
         with contextlib.suppress(BlockingIOError):
             while piece := os.read(reading, 65_536):
                 answer += piece
@@ -301,7 +325,10 @@ def _forked(work: Callable[[], bytes], limit_s: float) -> bytes | None:
     if not has_ended:
         os.waitpid(pid, 0)
         return None
-    return answer
+    if not answer:
+        is_too_long = os.WIFSIGNALED(status) and os.WTERMSIG(status) in OUT_OF_CPU
+        return None if is_too_long else b"crashed"
+    return answer[1:]
 
 
 def _leave(code: int) -> None:

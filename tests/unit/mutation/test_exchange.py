@@ -1,14 +1,16 @@
 """Mutants in functions: what is marked, and how the code is exchanged."""
 
 import builtins
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from tests.mutation import exchange as exchanging
+from tests.mutation.choice import judges_of, nearest_of
 from tests.mutation.exchange import MARK, Function, exchange, function_of, marked
 from tests.mutation.mutants import Mutant, mutants_of
 
@@ -106,6 +108,48 @@ def test_a_function_that_nobody_has_is_not_exchanged(shop: ModuleType) -> None:
     shop.KEPT.clear()
     del shop.is_more
     assert not planted(mutant("number >= than"))
+
+
+def spin() -> bytes:
+    while True:
+        pass
+
+
+def crash() -> bytes:
+    os._exit(3)
+
+
+def fail() -> bytes:
+    raise ValueError("no")
+
+
+@pytest.mark.parametrize(
+    ("work", "answer"),
+    [
+        (lambda: b"said", b"said"),
+        (lambda: b"", b""),
+        (fail, b"ValueError('no')"),
+        (crash, b"crashed"),
+        (spin, None),
+    ],
+    ids=["answer", "nothing", "error", "crash", "endless"],
+)
+def test_what_a_fork_comes_to_is_told(
+    work: Callable[[], bytes], answer: bytes | None
+) -> None:
+    """Only an empty answer says that no test failed."""
+    assert exchanging._forked(work, 1) == answer
+
+
+def test_the_nearest_tests_are_those_of_the_name_and_of_the_table() -> None:
+    found = nearest_of("engine/store/sqlite/wallets.py")
+    assert found == ["tests/unit/engine/store/test_conformance_wallets.py"]
+    path = "engine/wallet/descriptor.py"
+    assert nearest_of(path)[0] == "tests/unit/engine/wallet/test_descriptor.py"
+    assert set(nearest_of(path)) < set(judges_of(path))
+    assert nearest_of("engine/wallet/output_script.py") == judges_of(
+        "engine/wallet/output_script.py"
+    )
 
 
 def test_a_marked_function_says_that_it_is_reached(

@@ -4,6 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from engine.money.ledger import CREDIT, ISSUED, ONCHAIN, SALES, SAT, SPENT, Posting
+from engine.money.worth import Worth
 from engine.payment.events import opening
 from engine.payment.money_terms import Credit
 from engine.payment.rules import follow
@@ -133,6 +134,24 @@ def test_entries_come_in_pages_both_ways(store: OpenStore) -> None:
     assert reader.postings_before("shop", "alice", middle, 2) == whole[3:1:-1]
     assert reader.postings("other", "alice", 0, 10) == []
     assert reader.postings("shop", "bob", 0, 10) == []
+
+
+def test_the_newest_of_a_hundred_entries_are_the_first(store: OpenStore) -> None:
+    store.commit(*created("p"), *created("q"), *created("r"))
+    store.commit(*(debit(f"d{number}", 1) for number in range(100)))
+    newest = store.reader.postings_before("shop", "alice", None, 2)
+    assert [record.cause for record in newest] == ["d99", "d98"]
+
+
+def test_what_a_posting_was_worth_is_kept_with_its_rate(store: OpenStore) -> None:
+    worth = Worth(currency="EUR", minor=1_990, decimals=2, rate="61234.5", rate_at=T0)
+    posting = Posting(SAT, SALES, ONCHAIN, 32_500, worth)
+    row = LedgerRow("shop", "by hand", "gift", T0, (posting,))
+    store.commit(Write(rows=(row,)))
+    store.reopen()
+    (record,) = store.reader.postings_of("", "by hand")
+    assert record.posting == posting
+    assert record.posting.worth == worth
 
 
 def test_balances_come_in_pages(store: OpenStore) -> None:

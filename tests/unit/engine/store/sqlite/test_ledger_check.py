@@ -2,6 +2,7 @@
 of a ledger in a database that has payments already."""
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -13,6 +14,7 @@ import sqlite_utils
 from engine.money.ledger import CREDIT, ISSUED, ONCHAIN, SALES, SAT, Posting
 from engine.store.sqlite import ledger, ledger_opening
 from engine.store.sqlite.audit import damaged_beside
+from engine.store.sqlite.checksum import Damaged
 from engine.store.sqlite.journal import Journal
 from engine.store.sqlite.ledger_check import findings
 from engine.store.sqlite.ledger_file import open_ledger
@@ -85,6 +87,26 @@ def test_what_is_wrong_is_found(journal: Journal, statement: str, said: str) -> 
     assert said in found(journal)
 
 
+@pytest.mark.parametrize("half", ["balance", "mirror"])
+def test_a_balance_of_which_one_half_is_another_is_not_believed(
+    journal: Journal, half: str
+) -> None:
+    sql = journal.connection
+    assert ledger.balance(sql, "shop", SAT, ONCHAIN) == 150_000
+    free(sql).execute(
+        f"UPDATE ledger_balances SET {half} = {half} + 64"  # noqa: S608
+        " WHERE account = ?",
+        (ONCHAIN,),
+    )
+    for read in (
+        lambda: ledger.balance(sql, "shop", SAT, ONCHAIN),
+        lambda: ledger.balances(sql, "shop", ("", ""), 10),
+    ):
+        with pytest.raises(Damaged, match="the balance of onchain"):
+            read()
+    assert ledger.balance(sql, "shop", SAT, SALES) == -150_000
+
+
 def test_a_posting_that_no_event_caused_is_found(journal: Journal) -> None:
     """A second credit for one confirmation, well formed in every other way."""
     sql = journal.connection
@@ -127,9 +149,10 @@ def test_a_balance_beyond_all_bounds_is_refused_and_not_rounded(
 
 
 def test_a_database_from_before_opens_its_ledger_with_what_it_has(
-    journal: Journal,
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As an upgrade finds it: payments that are paid, and no ledger."""
+    monkeypatch.setattr(time, "time_ns", lambda: 1_700_000_000_123_456_789)
     sql = journal.connection
     sql.execute("DROP TABLE ledger")
     sql.execute("DROP TABLE ledger_balances")
@@ -140,6 +163,7 @@ def test_a_database_from_before_opens_its_ledger_with_what_it_has(
     assert ledger.balance(sql, "shop", SAT, SALES) == -100_000
     (opening,) = ledger.postings_of(sql, "p", "")
     assert (opening.kind, opening.seq, opening.posting.worth) == ("opening", 0, None)
+    assert opening.at == 1_700_000_000_123
     assert ledger.postings_of(sql, "q", "") == []
 
 
