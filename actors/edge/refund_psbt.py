@@ -86,7 +86,8 @@ class RefundPsbt(RefundEdge):
         }
         made = to_psbt(plan, previous, descriptors)
         anchor = "{}:{}".format(*plan.coins[0].outpoint)
-        after = replace(given_out(refund, self.now()), anchor=anchor)
+        after = given_out(refund, self.now(), plan.outputs[0].amount_sat)
+        after = replace(after, anchor=anchor)
         if after != refund:
             self.move_refund(refund, after)
         return made, plan

@@ -74,6 +74,7 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     reason: str = ""  # the shop's note
     psbt_at: int = 0  # when one was first given out to be signed; 0: none was
     anchor: str = ""  # txid:vout of the coin that all its PSBTs spend
+    psbt_least_sat: int = 0  # the least that one of them pays; 0: none was given out
     outgoing_id: str = ""
     txid: str = ""
     vout: int = 0

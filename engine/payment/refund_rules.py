@@ -146,9 +146,14 @@ def expired(refund: Refund, now: int) -> Refund:
     return stepped(refund, RefundState.EXPIRED, settled_at=now)
 
 
-def given_out(refund: Refund, now: int) -> Refund:
-    """A PSBT for it was given out. Raises `Refused`."""
-    return stepped(refund, RefundState.PENDING, psbt_at=refund.psbt_at or now)
+def given_out(refund: Refund, now: int, amount_sat: int) -> Refund:
+    """A PSBT for it was given out, that pays so much. Raises `Refused`."""
+    return stepped(
+        refund,
+        RefundState.PENDING,
+        psbt_at=refund.psbt_at or now,
+        psbt_least_sat=min(refund.psbt_least_sat or amount_sat, amount_sat),
+    )
 
 
 def paying(

@@ -24,10 +24,16 @@ def pays(refund: Refund, output: Output, view: ChainView) -> bool:
         return False
     if not refund.after_height < height <= view.tip.height:
         return False
-    least = refund.amount_sat
-    if refund.takes_fee:
-        least -= least * MOST_FEE_PERCENT // 100
-    return least <= output.amount_sat <= refund.amount_sat
+    return _least_sat(refund) <= output.amount_sat <= refund.amount_sat
+
+
+def _least_sat(refund: Refund) -> int:
+    """Less does not pay it. A small sum may be paid by a PSBT of ours whose fee is more
+    than any wallet's is taken to be."""
+    if not refund.takes_fee:
+        return refund.amount_sat
+    least = refund.amount_sat - refund.amount_sat * MOST_FEE_PERCENT // 100
+    return min(least, refund.psbt_least_sat or least)
 
 
 def paid_by(

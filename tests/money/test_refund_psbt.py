@@ -62,6 +62,21 @@ def test_a_watched_wallet_signs_and_the_chain_shows_it(desk: Paying, kind: str) 
     assert (gone.status_code, gone.json()["code"]) == (409, "wrong_payment_state")
 
 
+def test_a_psbt_whose_fee_is_more_than_a_tenth_of_a_small_sum_pays_it(
+    desk: Paying,
+) -> None:
+    payment, to = desk.staying("watched"), desk.fresh()
+    refund = desk.made(payment, amount_sat=600, address=to, fee_from="refund")
+    said = desk.call(
+        "GET", f"/v1/payments/{payment}/refunds/{refund['id']}/psbt"
+    ).json()
+    assert said["amount_sat"] == 600 - said["fee_sat"] < 540
+    txid = desk.node.chain.broadcast(signed(said["psbt"]))
+    (shown,) = desk.settled(payment)
+    assert shown["txid"] == txid
+    assert desk.arrived(txid, to) == said["amount_sat"]
+
+
 def test_a_psbt_that_is_destroyed_leaves_the_refund_to_be_withdrawn(
     desk: Paying,
 ) -> None:

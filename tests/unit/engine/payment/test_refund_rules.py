@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from engine.errors import Refused
-from engine.money.amount import SAT_PER_BTC
+from engine.money.amount import MAX_SAT, SAT_PER_BTC
 from engine.payment.model import Payment, Receipt, Status
 from engine.payment.refund import STEPS, Refund, RefundState
 from engine.payment.refund_rules import (
+    LEAST_SAT,
     cancelled,
     claimed,
     expired,
@@ -26,6 +27,7 @@ from engine.payment.refund_rules import (
     unpaid,
     worth_of,
 )
+from engine.wallet.size import dust_sat
 from tests.unit.payment_cases import (
     T0,
     Told,
@@ -136,6 +138,22 @@ def test_parts_of_a_price_at_its_own_rate_come_to_the_whole_and_no_more(
     assert sat_of(sum(parts), 2, rate, whole) == whole
 
 
+def test_the_last_part_of_a_price_takes_what_rounding_left_of_it() -> None:
+    """A cent is 31.25 sat, half the price 3,156.25: the first half has 3,157 of 6,313,
+    the second the 3,156 that are left. One satoshi less, and that is too much."""
+    half, rate = 101, "32000"
+    assert sat_of(2 * half, 2, rate, 10_000) == 6_313
+    assert sat_of(half, 2, rate, 6_313) == 3_157
+    assert sat_of(half, 2, rate, 3_156) == 3_156
+    assert sat_of(half, 2, rate, 3_155) == 3_157
+    assert sat_of(10**18, 0, "0.01", 6_313) == MAX_SAT + 1, "more than there are"
+
+
+def test_the_least_is_dust_to_no_kind_of_address() -> None:
+    p2pkh = bytes.fromhex("76a914") + bytes(20) + bytes.fromhex("88ac")
+    assert dust_sat(p2pkh) == LEAST_SAT
+
+
 @given(sat=st.integers(546, 10**12), rate=RATES)
 def test_a_worth_is_the_nearest_unit(sat: int, rate: str) -> None:
     worth = worth_of(sat, "EUR", 2, rate, T0)
@@ -167,11 +185,13 @@ def test_a_link_is_claimed_once_and_in_time() -> None:
 
 
 def test_who_signs_a_psbt_pays_so_its_refund_is_not_just_withdrawn() -> None:
-    out = given_out(refund(), T0)
+    out = given_out(refund(), T0, 9_000)
     with pytest.raises(Refused, match="psbt_destroyed"):
         cancelled(out, T0, "api", is_psbt_void=False)
     assert cancelled(out, T0, "api", is_psbt_void=True).state is S.CANCELLED
-    assert given_out(out, T0 + 5).psbt_at == T0
+    again = given_out(out, T0 + 5, 9_500)
+    assert (again.psbt_at, again.psbt_least_sat) == (T0, 9_000)
+    assert given_out(again, T0 + 6, 8_000).psbt_least_sat == 8_000
 
 
 def test_a_transaction_that_can_never_be_mined_leaves_it_to_be_paid_again() -> None:

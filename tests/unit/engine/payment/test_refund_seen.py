@@ -45,6 +45,20 @@ def test_a_fee_may_be_taken_off_up_to_a_tenth(sat: int, *, does: bool) -> None:
     assert not pays(ONE, shown.outputs[0], shown)
 
 
+@pytest.mark.parametrize(
+    ("least", "sat", "does"),
+    [(500, 500, True), (500, 499, False), (19_999, 18_000, True)],
+)
+def test_a_psbt_of_ours_may_have_taken_more_than_a_tenth(
+    least: int, sat: int, *, does: bool
+) -> None:
+    """Of a small sum: whoever signed it has paid, and is not asked to sign another."""
+    shown = seen(sat=sat)
+    given_out = replace(ONE, psbt_at=1, psbt_least_sat=least)
+    assert pays(replace(given_out, takes_fee=True), shown.outputs[0], shown) is does
+    assert not pays(given_out, shown.outputs[0], shown)
+
+
 def test_an_output_pays_one_refund_the_one_that_was_claimed_first() -> None:
     later = replace(ONE, id="ref_0", claimed_at=2)
     two = view(mined("b", 950, 20_000), mined("a", 940, 20_000), tip=1_000)
