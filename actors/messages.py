@@ -51,7 +51,7 @@ __all__ = [
     "Round",
     "RoundDone",
     "Seen",
-    "Tick",
+    "SourceTick",
     "Unwatch",
     "Watch",
     "WatcherReport",
@@ -243,7 +243,7 @@ class Contradicted(msgspec.Struct, frozen=True):
     detail: str  # one line for people
 
 
-class Tick(msgspec.Struct, frozen=True):
+class SourceTick(msgspec.Struct, frozen=True):
     """The source's own timer."""
 
 

@@ -50,7 +50,7 @@ from engine.money.rates import Policy
 from engine.policy.retention import Retention
 from engine.ports import ChannelSender, RateProvider, StreamSender
 from engine.runtime.actor import Actor
-from engine.runtime.ref import Exited, ExitReason, Ref, Scope
+from engine.runtime.ref import ActorScope, Exited, ExitReason, Ref
 from engine.runtime.supervision import RestartHistory, RestartPolicy
 from engine.secrets.vault import Vault
 from engine.store.port import StoreReader, StoreWriter
@@ -200,7 +200,7 @@ def build_tree(
     """
 
     def child(name: str, kind: type[Actor], factory: Factory) -> Ref:
-        scope = Scope(
+        scope = ActorScope(
             dispatcher=node.dispatcher,
             factory=factory,
             parent=root,
@@ -222,7 +222,7 @@ def build_tree(
     for wallet, why in node.keyring.locked().items():
         node.alerts.raise_(LOCKED, wallet, why, node.clock.now())
     root = Ref(
-        Scope(
+        ActorScope(
             dispatcher=node.dispatcher,
             factory=lambda _name: RootActor(node, children, gave_up, give_up),
         ),
@@ -353,7 +353,7 @@ def _spec(node: Node, reader: StoreReader, number: int, config: FeedConfig) -> F
             return BlockFeedWorker(node, number, feed, reader)  # type: ignore[arg-type]
         return AddressFeedWorker(node, number, feed)  # type: ignore[arg-type]
 
-    scope = Scope(dispatcher=node.dispatcher, factory=worker, blocking=True)
+    scope = ActorScope(dispatcher=node.dispatcher, factory=worker, blocking=True)
     return FeedSpec(
         name=feed.name,
         kind=config.kind,

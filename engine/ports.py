@@ -15,7 +15,7 @@ import msgspec
 from engine.chain.witness import Standing
 from engine.delivery.attempt import SendResult
 from engine.delivery.endpoint import Endpoint
-from engine.delivery.stream_ids import Plan, Told
+from engine.delivery.stream_ids import StreamPlan, StreamTold
 from engine.errors.codes import StreamCode
 from engine.lightning.node import LightningNode
 from engine.money.rates import Quote
@@ -102,8 +102,8 @@ class StreamSender(Protocol):
     """Port: tells events to one stream, in their order. Blocks; never raises."""
 
     def tell(
-        self, endpoint: Endpoint, plan: Plan | None, starts: Sequence[int]
-    ) -> Told:
+        self, endpoint: Endpoint, plan: StreamPlan | None, starts: Sequence[int]
+    ) -> StreamTold:
         """Look at the stream and, if it is as the plan expects, carry that out: all of
         it or nothing. `starts`: when our epochs began."""
 

@@ -22,7 +22,7 @@ from engine.merchants.name import EVERYBODY
 from engine.payment.events import CommittedEvent
 from engine.ports import ChannelSender, StreamSender
 from engine.runtime.actor import Actor
-from engine.runtime.ref import Exited, ExitReason, Ref, Scope
+from engine.runtime.ref import ActorScope, Exited, ExitReason, Ref
 from engine.secrets.vault import Vault
 from engine.store.port import StoreReader
 from engine.store.records import ChannelRecord
@@ -140,7 +140,7 @@ class NotifiersActor(Actor):
         return True
 
     def _start(self, channel: Channel, stored: bytes) -> Ref:
-        scope = Scope(
+        scope = ActorScope(
             dispatcher=self._node.dispatcher,
             factory=lambda _name: self._notifier(channel, stored),
             parent=self.ref,

@@ -13,7 +13,7 @@ from engine.delivery.kinds import kind_named
 from engine.payment.model import Payment
 from engine.ports import ChannelSender
 from engine.runtime.actor import Actor
-from engine.runtime.ref import Ref, Scope
+from engine.runtime.ref import ActorScope, Ref
 from engine.store.records import Pending
 
 __all__ = ["Deliver", "Delivered", "SenderActor", "SenderPool"]
@@ -140,9 +140,9 @@ class SenderPool:
             worker.stop()
 
 
-def sender_scope(node: Node, sender: ChannelSender, parent: Ref) -> Scope:
+def sender_scope(node: Node, sender: ChannelSender, parent: Ref) -> ActorScope:
     """What the senders of one notifier share."""
-    return Scope(
+    return ActorScope(
         dispatcher=node.dispatcher,
         factory=lambda _name: SenderActor(node, sender),
         parent=parent,

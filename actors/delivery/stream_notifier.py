@@ -32,11 +32,11 @@ from engine.delivery.endpoint import Endpoint, endpoint_of
 from engine.delivery.kinds import kind_named
 from engine.delivery.stream_ids import (
     EntryId,
-    Place,
-    Plan,
-    Seen,
+    StreamFound,
+    StreamPlace,
+    StreamPlan,
+    StreamTold,
     Stuck,
-    Told,
     ids_of,
     place_of,
 )
@@ -239,16 +239,16 @@ class StreamNotifierActor(Actor):
             self._sending.append(delivery)
         ids = ids_of(self._epochs, last, [d.offset for d in self._sending])
         wires = [delivery.wire for delivery in self._sending]
-        self._tell(Plan(last, tuple(zip(ids, wires, strict=True))))
+        self._tell(StreamPlan(last, tuple(zip(ids, wires, strict=True))))
 
-    def _tell(self, plan: Plan | None) -> None:
+    def _tell(self, plan: StreamPlan | None) -> None:
         self._is_busy = True
         self._worker.tell(Tell(self._endpoint(), plan, self._epochs.starts, self.ref))
 
     def _endpoint(self) -> Endpoint:
         return endpoint_of(self._channel, self._vault, self._node.clock.now())
 
-    def _on_answer(self, told: Told) -> None:
+    def _on_answer(self, told: StreamTold) -> None:
         sent, self._sending = self._sending, []
         self._count(told.result)
         if told.result.outcome is not AttemptOutcome.DELIVERED:
@@ -271,7 +271,7 @@ class StreamNotifierActor(Actor):
         self._fresh.clear()
         self._outbox_has_more = self._must_settle = True
 
-    def _resume(self, seen: Seen) -> None:
+    def _resume(self, seen: StreamFound) -> None:
         channel_id = self._channel.id
         settings: Any = self._endpoint().settings
         maxlen: int = settings.maxlen
@@ -282,7 +282,7 @@ class StreamNotifierActor(Actor):
 
         self._ask(question, lambda answer: self._on_place(seen, *answer))
 
-    def _on_place(self, seen: Seen, last_offset: int, floor: int) -> None:
+    def _on_place(self, seen: StreamFound, last_offset: int, floor: int) -> None:
         place = place_of(self._epochs, seen, last_offset, self._channel.id)
         if isinstance(place, Stuck):
             self._node.counters.add("redis.foreign")
@@ -297,7 +297,7 @@ class StreamNotifierActor(Actor):
         self._note_loss(place, told)
         self._go_on_from(seen.last, told)
 
-    def _note_loss(self, place: Place, told: int) -> None:
+    def _note_loss(self, place: StreamPlace, told: int) -> None:
         """Once it was told further than that: Redis lost something."""
         if told < self._told:
             what = "all" if place.is_empty else "its last"

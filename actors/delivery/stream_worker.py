@@ -8,10 +8,10 @@ import msgspec
 
 from actors.node import Node
 from engine.delivery.endpoint import Endpoint
-from engine.delivery.stream_ids import Plan, Told
+from engine.delivery.stream_ids import StreamPlan, StreamTold
 from engine.ports import StreamSender
 from engine.runtime.actor import Actor
-from engine.runtime.ref import Ref, Scope
+from engine.runtime.ref import ActorScope, Ref
 
 __all__ = [
     "Answered",
@@ -24,11 +24,11 @@ __all__ = [
 
 
 class Tell(msgspec.Struct, frozen=True):
-    """Carry out this plan, or only look; `reply_to` gets an `Answered`. Secrets: never
-    logged."""
+    """Carry out this plan, or only look; `reply_to` gets an `Answered`. Secrets:
+    never logged."""
 
     endpoint: Endpoint
-    plan: Plan | None
+    plan: StreamPlan | None
     starts: Sequence[int]
     reply_to: Ref
 
@@ -38,7 +38,7 @@ class Tell(msgspec.Struct, frozen=True):
 
 class Answered(msgspec.Struct, frozen=True):
     worker: Ref
-    told: Told
+    told: StreamTold
 
 
 class Rested(msgspec.Struct, frozen=True):
@@ -70,9 +70,9 @@ class StreamWorkerActor(Actor):
             message.reply_to.tell_system(Answered(self.ref, told))
 
 
-def worker_scope(node: Node, sender: StreamSender, parent: Ref) -> Scope:
+def worker_scope(node: Node, sender: StreamSender, parent: Ref) -> ActorScope:
     """Of the one worker of a notifier."""
-    return Scope(
+    return ActorScope(
         dispatcher=node.dispatcher,
         factory=lambda _name: StreamWorkerActor(sender),
         parent=parent,

@@ -19,10 +19,10 @@ from engine.store.writes import (
 )
 from engine.wallet.outgoing import Outgoing, OutgoingState, tried_again
 
-__all__ = ["Forwarding", "retry_rows"]
+__all__ = ["ForwardingDesk", "retry_rows"]
 
 
-class Forwarding(KeptRows):
+class ForwardingDesk(KeptRows):
     """Implements `engine.gateways.forwarding.ForwardingGateway`."""
 
     def forwarding_paused(self) -> Paused | None:

@@ -19,7 +19,7 @@ import pykka
 
 from actors.edge.answers import good
 from actors.edge.creation import as_of_now
-from actors.edge.forwarding import Forwarding
+from actors.edge.forwarding import ForwardingDesk
 from actors.edge.handles import Handle
 from actors.edge.kept import ASK_S, too_late
 from actors.edge.ledger import LedgerDesk
@@ -40,17 +40,8 @@ from actors.messages import (
     RestartDue,
 )
 from actors.node import Node
-from engine.errors import (
-    EngineBusy,
-    MailboxFull,
-    Refused,
-    StoreUnreadable,
-)
-from engine.gateway import (
-    MakeAnswer,
-    NodeHealth,
-    SourceState,
-)
+from engine.errors import EngineBusy, MailboxFull, Refused, StoreUnreadable
+from engine.gateway import MakeAnswer, NodeHealth, SourceState
 from engine.payment.model import Payment, Terms
 from engine.payment.observations import Amend, InvoicePaid, Observation, RefundPaid
 from engine.payment.rules import follow, is_settled
@@ -93,7 +84,7 @@ REFUSED_MS = 600_000
 """For so long after the last refusal it is an alert."""
 
 
-class ActorGateway(PaymentReads, Forwarding, LedgerDesk, LightningDesk, RefundPsbt):
+class ActorGateway(PaymentReads, ForwardingDesk, LedgerDesk, LightningDesk, RefundPsbt):
     """Implements `engine.gateway.Gateway`."""
 
     def __init__(

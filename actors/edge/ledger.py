@@ -8,7 +8,7 @@ from gevent.event import AsyncResult
 
 from actors.edge.answers import good
 from actors.edge.kept import ASK_S, KeptRows, too_late
-from engine.store.ledger_port import Balance, PostingRecord
+from engine.store.ledger_port import LedgerBalance, PostingRecord
 from engine.store.writes import Conflict, LedgerRow, Write
 
 __all__ = ["LedgerDesk"]
@@ -22,7 +22,7 @@ class LedgerDesk(KeptRows):
 
     def balances(
         self, merchant: str, after: tuple[str, str], limit: int
-    ) -> list[Balance]:
+    ) -> list[LedgerBalance]:
         return self._store.balances(merchant, after, limit)
 
     def postings(

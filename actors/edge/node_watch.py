@@ -10,7 +10,7 @@ __all__ = ["NodeWatch"]
 
 
 class NodeWatch:
-    """Implements `Watch` of `transport/inbound/redis_held.py`."""
+    """Implements `HeldWatch` of `transport/inbound/redis_held.py`."""
 
     __slots__ = ("_node",)
 

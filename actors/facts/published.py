@@ -23,9 +23,9 @@ __all__ = [
     "Published",
     "Readable",
     "SourceReport",
-    "Trouble",
     "UnreadAddresses",
     "WantedCurrencies",
+    "WatcherTrouble",
     "Watchers",
 ]
 
@@ -147,7 +147,7 @@ class Health(msgspec.Struct, frozen=True):
     fatal: bool  # only a restart by hand can help
 
 
-class Trouble(msgspec.Struct, frozen=True):
+class WatcherTrouble(msgspec.Struct, frozen=True):
     """A watcher that has crashed. `quarantined`: it is not started again by itself."""
 
     last_error: str
@@ -175,7 +175,7 @@ class Watchers(Protocol):
     def at(self, address: str) -> Ref | None:
         """The watcher of this address."""
 
-    def trouble_of(self, payment_id: str) -> Trouble | None: ...
+    def trouble_of(self, payment_id: str) -> WatcherTrouble | None: ...
 
     def deadline_of(self, payment_id: str) -> int | None:
         """When (ms) the payment is reviewed next."""

@@ -19,9 +19,9 @@ __all__ = [
     "InvoiceOpened",
     "LookAt",
     "MoneyCame",
-    "News",
     "Reconnect",
     "Upstream",
+    "UpstreamNews",
     "Upstreams",
 ]
 
@@ -63,7 +63,7 @@ class Upstream(msgspec.Struct, frozen=True):
     balance: Readable[Balance | None]
 
 
-class News:
+class UpstreamNews:
     """Who wants to hear of every change. Listeners neither block nor raise."""
 
     __slots__ = ("_listeners",)
@@ -92,4 +92,4 @@ class Upstreams(dict[str, Upstream]):
 
     def __init__(self, of: Iterable[tuple[str, Upstream]] = ()) -> None:
         super().__init__(of)
-        self.news = News()
+        self.news = UpstreamNews()

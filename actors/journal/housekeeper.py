@@ -18,12 +18,7 @@ import msgspec
 
 from actors.node import Node
 from engine.payment.history import KEPT_S
-from engine.policy.retention import (
-    Retention,
-    believed_now,
-    pages_to_free,
-    portions,
-)
+from engine.policy.retention import Retention, believed_now, pages_to_free, portions
 from engine.runtime.actor import Actor
 from engine.store.history_writes import ForgetHistory
 from engine.store.port import StoreReader
@@ -56,13 +51,13 @@ ROWS_PER_STEP = 500
 PAGES_PER_STEP = 256  # 1 MB
 
 
-class Round(msgspec.Struct, frozen=True):
+class NextRound(msgspec.Struct, frozen=True):
     """To itself: time for a round."""
 
     coalesce: ClassVar[bool] = True
 
 
-class Step(msgspec.Struct, frozen=True):
+class NextStep(msgspec.Struct, frozen=True):
     """To itself: the next step, of this incarnation."""
 
     incarnation: int
@@ -104,15 +99,15 @@ class HousekeeperActor(Actor):
         self._changed = 0  # rows, by the last write
 
     def on_start(self) -> None:
-        self._node.clock.call_later(FIRST_ROUND_S, self.ref, Round())
+        self._node.clock.call_later(FIRST_ROUND_S, self.ref, NextRound())
 
     def on_receive(self, message: object) -> None:
         match message:
-            case Round():
+            case NextRound():
                 self._events = 0
                 self._round = self._steps()
                 self._go_on(None)
-            case Step(incarnation) if incarnation == self.ref.incarnation:
+            case NextStep(incarnation) if incarnation == self.ref.incarnation:
                 self._go_on(self._changed)
 
     # -- one round ---------------------------------------------------------------------
@@ -249,7 +244,7 @@ class HousekeeperActor(Actor):
             return
         # The rest comes between the commit and what follows from it.
         self._changed = outcome.changed
-        self._node.clock.call_later(REST_S, self.ref, Step(self.ref.incarnation))
+        self._node.clock.call_later(REST_S, self.ref, NextStep(self.ref.incarnation))
 
     def _end(self, trouble: object = None) -> None:
         self._round = None
@@ -257,7 +252,7 @@ class HousekeeperActor(Actor):
             log.warning("retention.stopped reason=%r", trouble)
         elif self._events:
             log.info("retention.round events=%d", self._events)
-        self._node.clock.call_later(ROUND_S, self.ref, Round())
+        self._node.clock.call_later(ROUND_S, self.ref, NextRound())
 
 
 def _newest_event(store: StoreReader) -> list[StoredEvent]:

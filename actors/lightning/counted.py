@@ -16,7 +16,7 @@ from engine.lightning.node import (
     InvoiceMade,
     InvoiceSeen,
     LightningNode,
-    Listener,
+    NodeListener,
     PaidPage,
     Payout,
 )
@@ -54,7 +54,7 @@ class Counted:
         with self._one():
             return self._node.paid_since(cursor)
 
-    def stream(self, listener: Listener, ended: Callable[[], bool]) -> None:
+    def stream(self, listener: NodeListener, ended: Callable[[], bool]) -> None:
         self._node.stream(listener, ended)
 
     def pay(self, bolt11: str, *, max_fee_msat: int, key: str) -> Payout:

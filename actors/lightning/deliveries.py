@@ -30,7 +30,7 @@ from engine.runtime.ref import Ref
 from engine.store.port import StoreReader
 from engine.store.writes import Committed, Entry, Write
 
-__all__ = ["Answered", "Deliveries", "Found", "TryAgain"]
+__all__ = ["WatcherSaid", "InvoiceDeliveries", "Found", "TryAgain"]
 
 log = logging.getLogger("paybell.lightning")
 
@@ -72,7 +72,7 @@ class Found(msgspec.Struct, frozen=True):
     of: tuple[str, ...]
 
 
-class Answered(msgspec.Struct, frozen=True):
+class WatcherSaid(msgspec.Struct, frozen=True):
     """To the upstream: what a watcher, or the journal, said of one."""
 
     batch: Name
@@ -87,7 +87,7 @@ class TryAgain(msgspec.Struct, frozen=True):
     payment_hash: str = ""
 
 
-class Deliveries:
+class InvoiceDeliveries:
     """See the module docstring. `pending`: how many invoices are on their way."""
 
     __slots__ = (
@@ -127,14 +127,14 @@ class Deliveries:
         self._find(batch, tuple(batch.left))
         self._later(UNANSWERED_S, TryAgain(name))
 
-    def take(self, message: Found | Answered | TryAgain) -> None:
+    def take(self, message: Found | WatcherSaid | TryAgain) -> None:
         batch = self._batches.get(message.batch)
         if batch is None:
             return  # nothing is left of it, or an earlier life brought it
         match message:
             case Found(_, payments, of):
                 self._found(batch, payments, of)
-            case Answered(_, payment_hash, answer):
+            case WatcherSaid(_, payment_hash, answer):
                 self._answered(batch, payment_hash, answer)
             case TryAgain(_, ""):
                 self._node.counters.add("lightning.told_again", len(batch.left))
@@ -189,7 +189,7 @@ class Deliveries:
         paid = self._observation(batch.left[payment_hash])
 
         def reply(answer: object) -> None:
-            tell(Answered(batch.name, payment_hash, answer))
+            tell(WatcherSaid(batch.name, payment_hash, answer))
 
         ref = self._node.watchers.get(payment.id)
         if ref is None or ref.is_stopped:
@@ -218,7 +218,7 @@ class Deliveries:
             return
         tell = self._ref.tell_system
         write = Write((Entry(decided.payment, tuple(decided.events)),))
-        node.append(write, lambda out: tell(Answered(batch.name, payment_hash, out)))
+        node.append(write, lambda out: tell(WatcherSaid(batch.name, payment_hash, out)))
 
     def _answered(self, batch: _Batch, payment_hash: str, answer: object) -> None:
         if payment_hash not in batch.left:

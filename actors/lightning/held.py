@@ -12,7 +12,7 @@ from actors.lightning.workers import HoldingWorker, StreamListener
 from actors.node import Node
 from engine.lightning.account import Account
 from engine.lightning.node import LightningNode
-from engine.runtime.ref import Ref, Scope
+from engine.runtime.ref import ActorScope, Ref
 
 __all__ = ["Holder"]
 
@@ -66,7 +66,7 @@ class Holder:
         assert self._ref is None, "one at a time"
         self._number += 1
         number = self._number
-        scope = Scope(
+        scope = ActorScope(
             dispatcher=self._node.dispatcher,
             factory=lambda _name: HoldingWorker(self._lightning, self._upstream),
             parent=self._upstream,

@@ -5,7 +5,7 @@ No actor: it lives in the turns of an upstream's actor.
 
 import logging
 
-from actors.lightning.deliveries import Deliveries
+from actors.lightning.deliveries import InvoiceDeliveries
 from actors.lightning.messages import LookedUp, LookUp
 from actors.lightning.questions import Questions
 from actors.messages import Command
@@ -23,7 +23,7 @@ class LookUps:
 
     __slots__ = ("_account", "_asking", "_deliveries", "_node", "_questions")
 
-    def __init__(self, node: Node, account: str, deliveries: Deliveries) -> None:
+    def __init__(self, node: Node, account: str, deliveries: InvoiceDeliveries) -> None:
         self._node = node
         self._account = account
         self._deliveries = deliveries

@@ -5,7 +5,13 @@ from collections.abc import Callable
 import msgspec
 
 from engine.errors import LightningError
-from engine.lightning.node import Balance, InvoiceSeen, Listener, PaidPage, SignOfLife
+from engine.lightning.node import (
+    Balance,
+    InvoiceSeen,
+    NodeListener,
+    PaidPage,
+    SignOfLife,
+)
 
 __all__ = [
     "AskBalance",
@@ -36,7 +42,7 @@ class Hold(msgspec.Struct, frozen=True):
     """Hold a connection until it ends, or soon after `ended()`."""
 
     number: int  # of the try
-    listener: Listener
+    listener: NodeListener
     ended: Callable[[], bool]
 
 

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from actors.lightning.deliveries import Deliveries
+from actors.lightning.deliveries import InvoiceDeliveries
 from actors.lightning.messages import ReadPage
 from actors.node import Node
 from engine.lightning.account import Account
@@ -23,7 +23,7 @@ from engine.store.lightning_writes import UpstreamCursor
 from engine.store.port import StoreReader
 from engine.store.writes import Committed, Outcome, Write
 
-__all__ = ["CursorKept", "Kept", "OpenTold", "Pages", "kept_of"]
+__all__ = ["CursorKept", "OpenTold", "Pages", "StoredCursor", "kept_of"]
 
 log = logging.getLogger("paybell.lightning")
 
@@ -46,7 +46,7 @@ OF_NO_CURSOR: Final = 1_000
 WRITE_AGAIN_S: Final = 1.0
 
 
-class Kept(msgspec.Struct, frozen=True):
+class StoredCursor(msgspec.Struct, frozen=True):
     """What the store has. `opened`: invoices that may be paid, with their payments: all
     of them where there is no cursor, else one."""
 
@@ -92,7 +92,7 @@ class Pages:
         node: Node,
         account: Account,
         ref: Ref,
-        deliveries: Deliveries,
+        deliveries: InvoiceDeliveries,
         came: Callable[[ReadPage, PaidPage], None],
         stuck: Callable[[float], None],
     ) -> None:
@@ -111,7 +111,7 @@ class Pages:
         self._is_open = False  # an invoice may be paid
         self._kept_s = self._opened_s = float("-inf")
 
-    def begin(self, kept: Kept) -> None:
+    def begin(self, kept: StoredCursor) -> None:
         self._cursor = self._kept = kept.cursor
         self._is_open = bool(kept.opened)
 
@@ -190,8 +190,10 @@ class Pages:
         return self._node.clock.monotonic() - self._opened_s < JUST_OPENED_S
 
 
-def kept_of(store: StoreReader, name: str) -> Kept:
+def kept_of(store: StoreReader, name: str) -> StoredCursor:
     kept = store.upstream_cursor(name)
     cursor = "" if kept is None else kept.cursor
     opened = store.open_invoices(name, "", 1 if cursor else OF_NO_CURSOR)
-    return Kept(cursor, tuple((one.payment_hash, one.payment_id) for one in opened))
+    return StoredCursor(
+        cursor, tuple((one.payment_hash, one.payment_id) for one in opened)
+    )

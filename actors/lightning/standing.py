@@ -12,7 +12,7 @@ from actors.facts.published import Published
 from actors.node import Node
 from engine.errors import LightningError, NodeRefused
 from engine.lightning.account import Account
-from engine.lightning.connection import Connection, Step, fresh
+from engine.lightning.connection import Connection, LinkStep, fresh
 from engine.lightning.node import Balance, Can
 from engine.lightning.upstream import UpstreamReport, UpstreamState
 from engine.runtime.ref import Exited
@@ -20,7 +20,7 @@ from engine.runtime.ref import Exited
 __all__ = [
     "FAILING",
     "KEY_REFUSED",
-    "Standing",
+    "LinkState",
     "first_report",
     "is_key",
     "note_crash",
@@ -39,7 +39,7 @@ def first_report(account: Account, can: Can, now: int) -> UpstreamReport:
     return _report(account, can, fresh(now, push=can.push), None)
 
 
-class Standing:
+class LinkState:
     """See the module docstring. `connection`: as it is now."""
 
     __slots__ = (
@@ -66,7 +66,7 @@ class Standing:
         self.connection = fresh(node.clock.now(), push=can.push)
         self._publish()
 
-    def step(self, step: Step, reason: str = "") -> None:
+    def step(self, step: LinkStep, reason: str = "") -> None:
         """Something happened. `reason`: of what is bad, one line without a secret."""
         before, now = self.connection, self._node.clock.now()
         self.connection = after = before.after(step, now, reason)

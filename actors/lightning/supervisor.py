@@ -18,7 +18,7 @@ from actors.node import Node
 from engine.lightning.account import Account
 from engine.lightning.node import Balance, LightningNode
 from engine.runtime.actor import Actor
-from engine.runtime.ref import Exited, ExitReason, Ref, Scope
+from engine.runtime.ref import ActorScope, Exited, ExitReason, Ref
 from engine.runtime.supervision import RestartHistory, RestartPolicy
 
 __all__ = ["UpstreamsActor", "upstreams_of"]
@@ -97,7 +97,7 @@ def upstreams_of(
 def _upstream(node: Node, account: Account, lightning: LightningNode) -> Upstream:
     report = Published(first_report(account, lightning.can, node.clock.now()))
     balance = Published[Balance | None](None)
-    scope = Scope(
+    scope = ActorScope(
         dispatcher=node.dispatcher,
         factory=lambda _name: UpstreamActor(node, account, lightning, report, balance),
         mailbox_limit=UpstreamActor.mailbox_limit,

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Final
 from actors.facts.published import Published
 from actors.facts.upstreams import InvoiceOpened, LookAt, Reconnect
 from actors.lightning.balance_look import BalanceLook
-from actors.lightning.deliveries import Answered, Deliveries, Found, TryAgain
+from actors.lightning.deliveries import Found, InvoiceDeliveries, TryAgain, WatcherSaid
 from actors.lightning.held import Holder
 from actors.lightning.lookups import LookUps
 from actors.lightning.messages import (
@@ -37,8 +37,8 @@ from actors.lightning.messages import (
     WatchDue,
     WorkerDue,
 )
-from actors.lightning.pages import CursorKept, Kept, OpenTold, Pages, kept_of
-from actors.lightning.standing import Standing, is_key, note_crash, note_worker, why_of
+from actors.lightning.pages import CursorKept, OpenTold, Pages, StoredCursor, kept_of
+from actors.lightning.standing import LinkState, is_key, note_crash, note_worker, why_of
 from actors.lightning.timers import Timers
 from actors.lightning.wishes import Wishes
 from actors.lightning.workers import asking
@@ -46,7 +46,7 @@ from actors.messages import LookUpInvoice
 from actors.node import Node
 from engine.errors import LightningError, NodeBusy
 from engine.lightning.account import Account
-from engine.lightning.connection import Step, wait_s
+from engine.lightning.connection import LinkStep, wait_s
 from engine.lightning.node import (
     Balance,
     InvoiceSeen,
@@ -115,11 +115,11 @@ class UpstreamActor(Actor):
         self._wishes = Wishes()
         self._job: ReadPage | LookUp | AskBalance | None = None  # the worker's
         self._worker: Ref | None = None
-        self._deliveries: Deliveries
+        self._deliveries: InvoiceDeliveries
         self._held: Holder
         self._lookups: LookUps
         self._pages: Pages
-        self._standing: Standing
+        self._standing: LinkState
         self._timers: Timers
 
     # -- its life ----------------------------------------------------------------------
@@ -128,8 +128,8 @@ class UpstreamActor(Actor):
         node, account, ref = self._node, self._account, self.ref
         self._timers = timers = Timers(node.clock, ref)
         self._balance_look = BalanceLook(node.clock, timers, self._balance)
-        self._standing = Standing(node, account, self._lightning.can, self._report)
-        self._deliveries = brings = Deliveries(node, account.name, ref)
+        self._standing = LinkState(node, account, self._lightning.can, self._report)
+        self._deliveries = brings = InvoiceDeliveries(node, account.name, ref)
         self._held = Holder(node, account, self._lightning, ref)
         self._lookups = LookUps(node, account.name, brings)
         self._pages = Pages(node, account, ref, brings, self._came, self._read_in)
@@ -152,7 +152,7 @@ class UpstreamActor(Actor):
             note_crash(self._node, self._report, self._balance)
 
     def _loaded(self, answer: Any) -> None:
-        if not isinstance(answer, Kept):
+        if not isinstance(answer, StoredCursor):
             raise RuntimeError(f"cannot read the cursor: {answer!r}")
         self._pages.begin(answer)
         if not answer.cursor:  # what was paid of these no page will show
@@ -183,7 +183,7 @@ class UpstreamActor(Actor):
                     self._job = None
                     self._on_answer(message)
                     self._next()
-            case Found() | Answered() | TryAgain():
+            case Found() | WatcherSaid() | TryAgain():
                 self._deliveries.take(message)
             case CursorKept():
                 self._pages.on_kept(message)
@@ -246,7 +246,7 @@ class UpstreamActor(Actor):
             return
         self._held.drop()
         self._balance_look.renew()  # all is looked at anew
-        self._standing.step(Step.RECONNECT)
+        self._standing.step(LinkStep.RECONNECT)
         self._connect()
 
     def _on_word(self, heard: SignOfLife) -> None:
@@ -254,10 +254,10 @@ class UpstreamActor(Actor):
         self._held.heard(opened=heard is SignOfLife.OPENED)
         if heard is SignOfLife.OPENED and not is_open:
             self._timers.cancel(ConnectDue)
-            self._standing.step(Step.OPENED)
+            self._standing.step(LinkStep.OPENED)
             self._want_page()
         elif is_open:
-            self._standing.step(Step.ALIVE)
+            self._standing.step(LinkStep.ALIVE)
         if self._held.took_missed():
             self._want_page()
 
@@ -277,9 +277,9 @@ class UpstreamActor(Actor):
     def _on_ended(self, reason: str, error: LightningError | None) -> None:
         was_open = self._standing.connection.opened
         self._held.drop()
-        self._standing.step(Step.LOST if was_open else Step.UNHELD, reason)
+        self._standing.step(LinkStep.LOST if was_open else LinkStep.UNHELD, reason)
         if is_key(error):
-            self._standing.step(Step.REFUSED, reason)
+            self._standing.step(LinkStep.REFUSED, reason)
         self._rest(ConnectDue(), error)
         # Does it answer at all? What it would have pushed is read meanwhile.
         if was_open or ReadDue not in self._timers:
@@ -302,7 +302,7 @@ class UpstreamActor(Actor):
             self._read_in(max(error.retry_after_s or 0.0, BUSY_S))
             return
         self._node.counters.add("lightning.failed")
-        step = Step.REFUSED if is_key(error) else Step.FAILED
+        step = LinkStep.REFUSED if is_key(error) else LinkStep.FAILED
         self._standing.step(step, why_of(error, self._account.name))
         self._balance_look.lost()
         self._rest(ReadDue(), error)
@@ -365,7 +365,7 @@ class UpstreamActor(Actor):
         connection = self._standing.connection
         step = connection.page(asked.began, more=page.more)
         self._standing.step(step)
-        if page.more or (connection.opened and step is Step.READ_SOME):
+        if page.more or (connection.opened and step is LinkStep.READ_SOME):
             self._want_page()
             return
         self._read_in(self._pages.interval_s())

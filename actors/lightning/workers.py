@@ -30,7 +30,7 @@ from engine.lightning.node import (
     SignOfLife,
 )
 from engine.runtime.actor import Actor
-from engine.runtime.ref import Ref, Scope
+from engine.runtime.ref import ActorScope, Ref
 
 __all__ = ["AskingWorker", "HoldingWorker", "StreamListener", "asking"]
 
@@ -118,7 +118,7 @@ def _check(page: PaidPage, cursor: str, name: str) -> None:
 
 def asking(node: Node, name: str, lightning: LightningNode, upstream: Ref) -> Ref:
     """A worker that asks, started."""
-    scope = Scope(
+    scope = ActorScope(
         dispatcher=node.dispatcher,
         factory=lambda _name: AskingWorker(node, name, lightning, upstream),
         parent=upstream,
@@ -155,7 +155,7 @@ class HoldingWorker(Actor):
 
 
 class StreamListener:
-    """What a held connection tells, as messages. Implements `Listener`."""
+    """What a held connection tells, as messages. Implements `NodeListener`."""
 
     __slots__ = ("_number", "_silence_s", "_upstream", "missed")
 

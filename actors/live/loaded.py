@@ -5,7 +5,7 @@ import msgspec
 from engine.payment.model import Payment
 from engine.store.records import StoredEvent
 
-__all__ = ["Backlog", "Loaded"]
+__all__ = ["Loaded", "LoadedPage"]
 
 
 class Loaded(msgspec.Struct, frozen=True):
@@ -30,7 +30,7 @@ class Loaded(msgspec.Struct, frozen=True):
         return bool(self.events) and self.events[0].seq == self.since + 1
 
 
-class Backlog(msgspec.Struct, frozen=True):
+class LoadedPage(msgspec.Struct, frozen=True):
     """Reader to session: a page of the journal, and the journal's last offset then."""
 
     events: tuple[StoredEvent, ...]

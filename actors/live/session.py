@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from actors.live.loaded import Backlog, Loaded
+from actors.live.loaded import Loaded, LoadedPage
 from actors.live.messages import (
     Follow,
     FollowAll,
@@ -34,7 +34,7 @@ from engine.payment.events import CommittedEvent
 from engine.payment.model import Payment
 from engine.ports import Sink
 from engine.runtime.actor import Actor
-from engine.runtime.ref import Ref, Scope
+from engine.runtime.ref import ActorScope, Ref
 from engine.store.epochs import Position
 from engine.store.port import StoreReader
 from engine.store.records import StoredEvent
@@ -52,7 +52,7 @@ class _PageRead(msgspec.Struct, frozen=True):
     """What was read for the subscription with this number: of no use to another."""
 
     number: int
-    page: Loaded | Backlog
+    page: Loaded | LoadedPage
 
 
 class _Room(msgspec.Struct, frozen=True):
@@ -90,7 +90,7 @@ class SessionActor(Actor):
                 self._follow(payment_id, since)
             case _PageRead(number, Loaded() as loaded):
                 self._on_loaded(number, loaded)
-            case _PageRead(number, Backlog() as backlog):
+            case _PageRead(number, LoadedPage() as backlog):
                 self._on_backlog(number, backlog)
             case _Room(payment_id, number):
                 subscription = self._current(payment_id, number)
@@ -178,7 +178,7 @@ class SessionActor(Actor):
         ref = self.ref
 
         def read(answer: object) -> None:
-            if isinstance(answer, Loaded | Backlog):
+            if isinstance(answer, Loaded | LoadedPage):
                 ref.tell_system(_PageRead(number, answer))
             else:
                 ref.kill(RuntimeError(f"cannot read for {ref.name}: {answer!r}"))
@@ -302,7 +302,7 @@ class SessionActor(Actor):
             self._on_page(subscription.number),
         )
 
-    def _on_backlog(self, number: int, backlog: Backlog) -> None:
+    def _on_backlog(self, number: int, backlog: LoadedPage) -> None:
         subscription, last = self._current(None, number), backlog.last
         if subscription is None:
             return
@@ -348,10 +348,10 @@ def _page_of(store: StoreReader, payment_id: str, since: int | None) -> Loaded:
     return Loaded(payment_id, found.payment, page, more, since)
 
 
-def _page(store: StoreReader, after: int, merchant: str | None) -> Backlog:
+def _page(store: StoreReader, after: int, merchant: str | None) -> LoadedPage:
     """A page of the journal after an offset, and its last offset: one snapshot."""
     page = store.journal_page(after, PAGE, merchant)
-    return Backlog(tuple(page.events), page.last_offset)
+    return LoadedPage(tuple(page.events), page.last_offset)
 
 
 def open_session(node: Node, name: str, sink: Sink) -> Ref:
@@ -359,7 +359,7 @@ def open_session(node: Node, name: str, sink: Sink) -> Ref:
 
     The router starts it. What it is told before that waits in its mailbox.
     """
-    scope = Scope(
+    scope = ActorScope(
         dispatcher=node.dispatcher,
         factory=lambda _name: SessionActor(node, sink),
         parent=node.router,

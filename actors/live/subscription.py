@@ -15,10 +15,10 @@ from enum import Enum
 from engine.payment.events import CommittedEvent
 from engine.ports import Sink
 
-__all__ = ["JournalSubscription", "Stage", "Subscription"]
+__all__ = ["FollowStage", "JournalSubscription", "Subscription"]
 
 
-class Stage(Enum):
+class FollowStage(Enum):
     """How far a client has come."""
 
     CATCHING_UP = "catching up"
@@ -55,13 +55,13 @@ class Subscription:
         self._held: list[CommittedEvent] = []
         self.number = number
         self.seq: int | None = None  # None: not even the state was told yet
-        self.stage = Stage.CATCHING_UP
+        self.stage = FollowStage.CATCHING_UP
 
     def on_event(self, event: CommittedEvent) -> None:
         """An event was committed; called by the router, never waits."""
-        if self.stage is Stage.FOLLOWING:
+        if self.stage is FollowStage.FOLLOWING:
             self.tell(event)
-        elif self.stage is Stage.CATCHING_UP:
+        elif self.stage is FollowStage.CATCHING_UP:
             self._hold(event)
 
     def _hold(self, event: CommittedEvent) -> None:
@@ -69,14 +69,14 @@ class Subscription:
             self._held.append(event)
         else:
             self._held = []
-            self.stage = Stage.OVERFLOWED
+            self.stage = FollowStage.OVERFLOWED
 
     def must_read_on(self, more: bool) -> bool:
         """A page of the backlog was told, and the journal holds `more` or not. False:
         what is held follows. True: ask for the next page, from `seq`, not before now.
         """
-        if self.stage is Stage.OVERFLOWED:
-            self.stage = Stage.CATCHING_UP
+        if self.stage is FollowStage.OVERFLOWED:
+            self.stage = FollowStage.CATCHING_UP
             return True
         return more
 
@@ -87,13 +87,13 @@ class Subscription:
 
     def caught_up(self) -> None:
         """All that is committed was told."""
-        assert self.stage is Stage.CATCHING_UP
+        assert self.stage is FollowStage.CATCHING_UP
         assert not self._held
-        self.stage = Stage.FOLLOWING
+        self.stage = FollowStage.FOLLOWING
 
     def end(self) -> None:
         self._held = []
-        self.stage = Stage.OVER
+        self.stage = FollowStage.OVER
 
     def tell(self, event: CommittedEvent) -> bool:
         """Write the event if it is the next one. What was told already is passed over.

@@ -10,7 +10,7 @@ from collections.abc import Collection
 
 from msgspec.structs import replace
 
-from actors.money.steps import Ask, Commit, Steps, Tell, TellRefund
+from actors.money.steps import AskStore, Commit, Steps, TellPayment, TellRefund
 from actors.node import Node
 from engine.chain.broadcast import Broadcaster
 from engine.errors import SourceError
@@ -24,16 +24,9 @@ from engine.payment.refund_sums import difference, paid_out, rests_of
 from engine.store.writes import MoveOutgoing, MoveRefund
 from engine.wallet.coin import Coin
 from engine.wallet.fees import fee_rate
-from engine.wallet.forward_policy import (
-    ForwardPolicy,
-)
+from engine.wallet.forward_policy import ForwardPolicy
 from engine.wallet.forwards import Signer
-from engine.wallet.outgoing import (
-    UNDER_WAY,
-    Outgoing,
-    OutgoingKind,
-    OutgoingState,
-)
+from engine.wallet.outgoing import UNDER_WAY, Outgoing, OutgoingKind, OutgoingState
 from engine.wallet.plan import Plan, shares_of
 
 __all__ = [
@@ -42,7 +35,7 @@ __all__ = [
     "REORGED",
     "STUCK",
     "WAITS",
-    "Desk",
+    "ForwarderDesk",
     "news",
     "which",
 ]
@@ -65,7 +58,7 @@ costs a few deadlines, not one for each coin."""
 S = OutgoingState
 
 
-class Desk:
+class ForwarderDesk:
     """See the module docstring. One for a forwarder's life."""
 
     def __init__(
@@ -100,9 +93,9 @@ class Desk:
             stands_for = yield from self._stands_for(outgoing)
             failed: list[Outgoing] = []
             for name in outgoing.instead_of:
-                failed.append((yield Ask(lambda s, n=name: s.outgoing(n))))  # type: ignore[misc]  # noqa: PERF401 - it yields
+                failed.append((yield AskStore(lambda s, n=name: s.outgoing(n))))  # type: ignore[misc]  # noqa: PERF401 - it yields
             for share in shares_of(outgoing.plan):
-                payment: Payment | None = yield Ask(
+                payment: Payment | None = yield AskStore(
                     lambda s, name=share.payment_id: s.payment(name)  # type: ignore[misc]
                 )
                 if payment is None:
@@ -121,19 +114,19 @@ class Desk:
                         payment, outgoing.id, stands_for, _tried_again(payment, failed)
                     ),
                 )
-                yield Tell(payment.id, part)
+                yield TellPayment(payment.id, part)
         self.told[outgoing.id] = news(outgoing)
 
     def _tell_rests(self, outgoing: Outgoing) -> Steps:
         """What goes on to the owner beside a refund, to the payments whose coins those
         are. Where the refund was told by another transaction than the one that is in
         the chain, its payment hears that, too."""
-        refund: Refund | None = yield Ask(lambda s: s.refund(outgoing.cause))
+        refund: Refund | None = yield AskStore(lambda s: s.refund(outgoing.cause))
         assert refund is not None, outgoing.cause
         stands_for = yield from self._stands_for(outgoing)
         has_arrived = outgoing.state is S.CONFIRMED
         for payment_id, part in rests_of(refund, outgoing):
-            payment: Payment | None = yield Ask(
+            payment: Payment | None = yield AskStore(
                 lambda s, name=payment_id: s.payment(name)  # type: ignore[misc]
             )
             if payment is not None:
@@ -142,11 +135,13 @@ class Desk:
                     completed_at=outgoing.moved_at if has_arrived else None,
                     instead_of=_former(payment, outgoing.id, stands_for),
                 )
-                yield Tell(payment_id, told)
+                yield TellPayment(payment_id, told)
         is_told = refund.state is RefundState.PAID and not refund.by
         if not has_arrived or not is_told or refund.txid == outgoing.txid:
             return
-        before: Outgoing | None = yield Ask(lambda s: s.outgoing_of_txid(refund.txid))
+        before: Outgoing | None = yield AskStore(
+            lambda s: s.outgoing_of_txid(refund.txid)
+        )
         if before is None or before.cause != refund.id:
             return  # its owner's wallet paid it
         fee_sat = paid_out(refund, outgoing).fee_sat
@@ -158,7 +153,9 @@ class Desk:
     def _stands_for(self, outgoing: Outgoing) -> Steps:
         """Ids of those in whose place it is; where it was given up and has won all the
         same, of all that spend a coin of it, too."""
-        family: list[Outgoing] = yield Ask(lambda s: s.outgoing_family(outgoing.family))
+        family: list[Outgoing] = yield AskStore(
+            lambda s: s.outgoing_family(outgoing.family)
+        )
         names = {one.id for one in family} | set(outgoing.instead_of)
         if outgoing.state is S.CONFIRMED and outgoing.reason:
             rivals: list[Outgoing] = yield from self.rivals(outgoing)
@@ -204,7 +201,7 @@ class Desk:
         return found, missing
 
     def _made(self, coin: Coin) -> Steps:
-        payment: Payment | None = yield Ask(lambda s: s.payment(coin.payment_id))
+        payment: Payment | None = yield AskStore(lambda s: s.payment(coin.payment_id))
         block = "" if payment is None else block_of(payment, coin.txid)
         return self.ways.raw_transaction(coin.txid, block)
 
@@ -214,7 +211,7 @@ class Desk:
         spent = {coin.outpoint for coin in outgoing.plan.coins}
         found: dict[str, Outgoing] = {}
         for name in sorted({coin.payment_id for coin in outgoing.plan.coins}):
-            made: list[Outgoing] = yield Ask(
+            made: list[Outgoing] = yield AskStore(
                 lambda s, n=name: s.outgoing_of_payment(n)  # type: ignore[misc]
             )
             for one in made:

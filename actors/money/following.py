@@ -12,8 +12,16 @@ import logging
 from msgspec.structs import replace
 
 from actors.money.damaged import TRANSACTION, sound
-from actors.money.desk import CONFLICT, FAILED, REORGED, STUCK, Desk, news, which
-from actors.money.steps import Ask, Commit, Steps
+from actors.money.desk import (
+    CONFLICT,
+    FAILED,
+    REORGED,
+    STUCK,
+    ForwarderDesk,
+    news,
+    which,
+)
+from actors.money.steps import AskStore, Commit, Steps
 from engine.chain.broadcast import Verdict
 from engine.errors import CannotSpend, EngineError, SigningError, WalletLocked
 from engine.payment.model import Payment
@@ -23,11 +31,7 @@ from engine.store.writes import MoveOutgoing, NewOutgoing, QueueForward, Row
 from engine.wallet.bump import plan_bump
 from engine.wallet.coin import Outpoint
 from engine.wallet.family import bump_waits, giving_way, put_back
-from engine.wallet.forward_policy import (
-    FINAL_DEPTH,
-    SETTLED_DEPTH,
-    seen_as,
-)
+from engine.wallet.forward_policy import FINAL_DEPTH, SETTLED_DEPTH, seen_as
 from engine.wallet.outgoing import (
     UNDER_WAY,
     Outgoing,
@@ -52,7 +56,7 @@ BUMP_PERCENT = 125
 S = OutgoingState
 
 
-class Follower(Desk):
+class Follower(ForwarderDesk):
     """See the module docstring."""
 
     # -- all that is open --------------------------------------------------------------
@@ -67,7 +71,7 @@ class Follower(Desk):
         in_a_row = 0
         self.gave_way.clear()
         while True:
-            page: list[Outgoing | DamagedRow] = yield Ask(
+            page: list[Outgoing | DamagedRow] = yield AskStore(
                 lambda s, a=after: s.outgoing_open(a)  # type: ignore[misc]
             )
             if not page:
@@ -186,7 +190,7 @@ class Follower(Desk):
         if outgoing.state is S.CONFIRMED:
             gone: list[Outgoing] = yield from self.rivals(outgoing)
         else:
-            gone = yield Ask(lambda s: s.outgoing_family(outgoing.family))
+            gone = yield AskStore(lambda s: s.outgoing_family(outgoing.family))
         rows = tuple(
             MoveOutgoing(replace(one, is_open=False), one.state)
             for one in gone
@@ -227,7 +231,7 @@ class Follower(Desk):
         payer took their place. One that only lost its block may come back."""
         gone: list[Outpoint] = []
         for coin in outgoing.plan.coins:
-            payment: Payment | None = yield Ask(
+            payment: Payment | None = yield AskStore(
                 lambda s, name=coin.payment_id: s.payment(name)  # type: ignore[misc]
             )
             receipts = () if payment is None else payment.receipts
@@ -242,7 +246,9 @@ class Follower(Desk):
         bump that no node takes, what it bumped is under way again."""
         after = moved(outgoing, S.FAILED, self.now(), reason=reason, lost=lost)
         rows: list[Row] = [MoveOutgoing(after, outgoing.state)]
-        family: list[Outgoing] = yield Ask(lambda s: s.outgoing_family(outgoing.family))
+        family: list[Outgoing] = yield AskStore(
+            lambda s: s.outgoing_family(outgoing.family)
+        )
         back = None if lost else put_back(outgoing, family, self.now())
         if back is not None:
             rows.append(MoveOutgoing(back, S.REPLACED))
@@ -264,7 +270,7 @@ class Follower(Desk):
             c.payment_id for c in failed.plan.coins if c.outpoint not in failed.lost
         }
         for name in sorted(left) if failed.lost else ():
-            payment: Payment | None = yield Ask(lambda s, n=name: s.payment(n))  # type: ignore[misc]
+            payment: Payment | None = yield AskStore(lambda s, n=name: s.payment(n))  # type: ignore[misc]
             if payment is not None and payment.terms.forward_to:
                 rows.append(QueueForward(name, failed.merchant, 0))
         return rows
@@ -272,7 +278,9 @@ class Follower(Desk):
     def _end_failed(self, outgoing: Outgoing) -> Steps:
         """Unless another of its family stands, it is told. One that no node takes a
         miner may: it is looked for until its coins are spent otherwise."""
-        family: list[Outgoing] = yield Ask(lambda s: s.outgoing_family(outgoing.family))
+        family: list[Outgoing] = yield AskStore(
+            lambda s: s.outgoing_family(outgoing.family)
+        )
         if not any(one.is_living for one in family):
             detail = f"{outgoing.txid} can never confirm: {outgoing.reason}"
             self.alert(FAILED, outgoing, detail)
@@ -290,7 +298,9 @@ class Follower(Desk):
             return
         if self.ways.sighting(outgoing.raw, outgoing.height, outgoing.block_hash).depth:
             return  # it is in a block, which has yet to lie deep enough: no fee helps
-        family: list[Outgoing] = yield Ask(lambda s: s.outgoing_family(outgoing.family))
+        family: list[Outgoing] = yield AskStore(
+            lambda s: s.outgoing_family(outgoing.family)
+        )
         why = bump_waits(family, self.now(), self.policy.bump_after_s)
         if why:
             detail = f"{outgoing.txid} does not confirm; of its bump: {why}"

@@ -22,7 +22,7 @@ from actors.money.desk import WAITS, which
 from actors.money.following import Follower
 from actors.money.refund_payer import RefundPayer
 from actors.money.rounds import RoundsActor
-from actors.money.steps import Ask, Commit, Steps
+from actors.money.steps import AskStore, Commit, Steps
 from actors.node import Node
 from engine.bitcoin.address import parse_address
 from engine.errors import EngineError, SigningError, StoreDamaged
@@ -31,13 +31,7 @@ from engine.payment.model import Status
 from engine.policy.periods import DAY_MS
 from engine.store.outgoing_port import Paused, Queued
 from engine.store.records import DamagedRow
-from engine.store.writes import (
-    MoveOutgoing,
-    NewOutgoing,
-    QueueForward,
-    Row,
-    Unqueue,
-)
+from engine.store.writes import MoveOutgoing, NewOutgoing, QueueForward, Row, Unqueue
 from engine.wallet.coin import Coin, Outpoint
 from engine.wallet.forward_policy import SETTLED_DEPTH
 from engine.wallet.forwards import Forwards
@@ -97,7 +91,7 @@ class ForwarderActor(RoundsActor):
     def _steps(self) -> Steps:
         if not self._node.booted.now:
             return
-        paused: Paused | None = yield Ask(lambda s: s.forward_paused())
+        paused: Paused | None = yield AskStore(lambda s: s.forward_paused())
         self._publish(paused)
         trouble: Exception | None = yield from self._follower.follow_all()
         yield from self._payer.settle_all()
@@ -113,7 +107,7 @@ class ForwarderActor(RoundsActor):
     def _send_on(self) -> Steps:
         yield from self._payer.pay_all()  # first: a coin goes back before it goes on
         now = self._node.clock.now()
-        merchants: list[str] = yield Ask(lambda s: s.forward_due(now, LATER_MS))
+        merchants: list[str] = yield AskStore(lambda s: s.forward_due(now, LATER_MS))
         for merchant in merchants:
             self._waiting.discard(merchant)
             self._at_limit.discard(merchant)
@@ -126,7 +120,7 @@ class ForwarderActor(RoundsActor):
                 self._node.alerts.clear(WAITS, merchant)
 
     def _sweep_merchant(self, merchant: str) -> Steps:
-        page: list[Queued | DamagedRow] = yield Ask(
+        page: list[Queued | DamagedRow] = yield AskStore(
             lambda s: s.forward_queue(merchant, PER_ROUND)
         )
         by_place: dict[str, list[tuple[Queued, list[Coin]]]] = {}
@@ -159,7 +153,9 @@ class ForwarderActor(RoundsActor):
         had been settled is looked at again if the payment is not forwarded any more."""
         payment = queued.payment
         taken: set[Outpoint] = set()
-        made: list[Outgoing] = yield Ask(lambda s: s.outgoing_of_payment(payment.id))
+        made: list[Outgoing] = yield AskStore(
+            lambda s: s.outgoing_of_payment(payment.id)
+        )
         for outgoing in made:
             taken.update(outgoing.lost)
             if outgoing.is_living:
@@ -292,7 +288,7 @@ class ForwarderActor(RoundsActor):
         if limit is None:
             return coins
         since = self._node.clock.now() - DAY_MS
-        sent: int = yield Ask(lambda s: s.sent_since(merchant, since))
+        sent: int = yield AskStore(lambda s: s.sent_since(merchant, since))
         room, chosen = limit - sent, []
         for coin in sorted(coins, key=lambda c: (-c.amount_sat, c.txid, c.vout)):
             if coin.amount_sat <= room:

@@ -19,20 +19,14 @@ from actors.messages import RefundMoved
 from actors.money.damaged import REFUND, sound
 from actors.money.following import Follower
 from actors.money.refunds import given_back
-from actors.money.steps import Ask, Commit, Steps, TellRefund
+from actors.money.steps import AskStore, Commit, Steps, TellRefund
 from actors.node import Node
 from engine.errors import CannotSpend, EngineError, Refused, StoreDamaged
 from engine.payment.coins import deep_coins
 from engine.payment.model import Payment
 from engine.payment.observations import RefundPaid
 from engine.payment.refund import Refund, RefundState
-from engine.payment.refund_rules import (
-    paid,
-    paying,
-    refundable_sat,
-    taken_sat,
-    unpaid,
-)
+from engine.payment.refund_rules import paid, paying, refundable_sat, taken_sat, unpaid
 from engine.payment.refund_sums import in_order, paid_out, plan_refund
 from engine.store.records import DamagedRow
 from engine.store.refund_port import REFUNDS_PER_PAGE
@@ -71,7 +65,7 @@ class RefundPayer:
     def pay_all(self) -> Steps:
         after = ""
         while True:
-            page: list[Refund | DamagedRow] = yield Ask(
+            page: list[Refund | DamagedRow] = yield AskStore(
                 lambda s, a=after: s.refunds_in(RefundState.PENDING, a)  # type: ignore[misc]
             )
             for refund in sound(self._node, REFUND, page):
@@ -83,7 +77,7 @@ class RefundPayer:
 
     def is_owed(self, payment_id: str) -> Steps:
         """Whether a refund of the payment may want its coins."""
-        refunds: list[Refund] = yield Ask(lambda s: s.refunds_of(payment_id))
+        refunds: list[Refund] = yield AskStore(lambda s: s.refunds_of(payment_id))
         return any(refund.is_living for refund in refunds)
 
     def _is_due(self, refund: Refund) -> bool:
@@ -119,7 +113,7 @@ class RefundPayer:
 
     def _prepare(self, refund: Refund) -> Steps:
         """The transaction, committed; None: it is not ours to pay, or not any more."""
-        payment: Payment | None = yield Ask(lambda s: s.payment(refund.payment_id))
+        payment: Payment | None = yield AskStore(lambda s: s.payment(refund.payment_id))
         if payment is None or refund.psbt_at:
             return None  # a wallet that is not ours may have signed already
         coins = yield from self._coins(payment)
@@ -132,10 +126,12 @@ class RefundPayer:
                 "what came in has gone on to its owner, and no other coin of the"
                 " merchant is here: pay it from the wallet that they went to",
             )
-        refunds: list[Refund] = yield Ask(lambda s: s.refunds_of(payment.id))
+        refunds: list[Refund] = yield AskStore(lambda s: s.refunds_of(payment.id))
         if refundable_sat(payment) < taken_sat(refunds):
             raise Refused("what was received is not there any more")
-        before: list[Outgoing] = yield Ask(lambda s: s.outgoing_of_payment(payment.id))
+        before: list[Outgoing] = yield AskStore(
+            lambda s: s.outgoing_of_payment(payment.id)
+        )
         tries: list[Outgoing] = yield from self._tries(refund)
         failed = {one.id for one in (*before, *tries) if one.cause == refund.id}
         fresh = self._node.source_report.now.freshness
@@ -158,7 +154,9 @@ class RefundPayer:
             )
         previous = yield from self._follower.previous(plan)
         signed = self._follower.signer.sign(plan, previous)
-        same: Outgoing | None = yield Ask(lambda s: s.outgoing_of_txid(signed.txid))
+        same: Outgoing | None = yield AskStore(
+            lambda s: s.outgoing_of_txid(signed.txid)
+        )
         if same is not None and same.cause != refund.id:
             # One of the same sum to the same address, whose coins are free as no node
             # took it: a transaction pays one refund.
@@ -196,12 +194,12 @@ class RefundPayer:
         """The transactions of ours that were to pay it before."""
         if not refund.outgoing_id:
             return []
-        last: Outgoing | None = yield Ask(lambda s: s.outgoing(refund.outgoing_id))
+        last: Outgoing | None = yield AskStore(lambda s: s.outgoing(refund.outgoing_id))
         if last is None:
             return []
-        found: list[Outgoing] = yield Ask(lambda s: s.outgoing_family(last.family))
+        found: list[Outgoing] = yield AskStore(lambda s: s.outgoing_family(last.family))
         for name in sorted({n for one in found for n in one.instead_of}):
-            one = yield Ask(lambda s, n=name: s.outgoing(n))  # type: ignore[misc]
+            one = yield AskStore(lambda s, n=name: s.outgoing(n))  # type: ignore[misc]
             if one is not None and one.cause == refund.id:
                 found.append(one)
         return found
@@ -226,7 +224,7 @@ class RefundPayer:
         goes to the same place, as the rest of a coin goes there."""
         coins: list[Coin] = yield from self._free(payment)
         filters = {"merchant": payment.terms.merchant, "status": "confirmed"}
-        page = yield Ask(lambda s: s.list_payments(filters, None, OTHERS))
+        page = yield AskStore(lambda s: s.list_payments(filters, None, OTHERS))
         for other in page.payments:
             if other.id != payment.id and self._onward(other) == self._onward(payment):
                 with suppress(StoreDamaged):  # the others have coins, too
@@ -240,7 +238,9 @@ class RefundPayer:
         if not found:
             return []
         taken: set[Outpoint] = set()
-        made: list[Outgoing] = yield Ask(lambda s: s.outgoing_of_payment(payment.id))
+        made: list[Outgoing] = yield AskStore(
+            lambda s: s.outgoing_of_payment(payment.id)
+        )
         for outgoing in made:
             taken.update(outgoing.lost)
             if outgoing.is_living:
@@ -252,7 +252,7 @@ class RefundPayer:
     def settle_all(self) -> Steps:
         after = ""
         while True:
-            page: list[Refund | DamagedRow] = yield Ask(
+            page: list[Refund | DamagedRow] = yield AskStore(
                 lambda s, a=after: s.refunds_in(RefundState.PAYING, a)  # type: ignore[misc]
             )
             for refund in sound(self._node, REFUND, page):
@@ -291,7 +291,7 @@ class RefundPayer:
         rows: list[Row] = [MoveRefund(unpaid(refund), refund.state)]
         names = {c.payment_id for one in family for c in one.plan.coins}
         for name in sorted(names):
-            payment: Payment | None = yield Ask(lambda s, n=name: s.payment(n))  # type: ignore[misc]
+            payment: Payment | None = yield AskStore(lambda s, n=name: s.payment(n))  # type: ignore[misc]
             if payment is not None and payment.terms.forward_to:
                 rows.append(QueueForward(name, refund.merchant, payment.seq))
         yield Commit(tuple(rows))

@@ -28,7 +28,7 @@ from engine.payment.refund_seen import paid_by
 from engine.payment.refund_sums import paid_out
 from engine.payment.rules import follow
 from engine.runtime.actor import Actor
-from engine.runtime.ref import Exited, ExitReason, Ref, Scope
+from engine.runtime.ref import ActorScope, Exited, ExitReason, Ref
 from engine.store.refund_port import REFUNDS_PER_PAGE
 from engine.store.writes import Committed, Conflict, Entry, MoveRefund, Write
 from engine.wallet.outgoing import Outgoing
@@ -61,7 +61,7 @@ class Arrived(msgspec.Struct, frozen=True):
     view: ChainView
 
 
-class Told(msgspec.Struct, frozen=True):
+class RefundEnded(msgspec.Struct, frozen=True):
     """What became of the commit that ends the refund."""
 
     refund: Refund
@@ -84,7 +84,7 @@ def given_back(refund: Refund, *, is_ours: bool) -> GivenBack:
     )
 
 
-class WatchDue(msgspec.Struct, frozen=True):
+class RefundWatchDue(msgspec.Struct, frozen=True):
     """From its own timer: the watch of this address is to look again, if it ended."""
 
     address: str
@@ -105,10 +105,10 @@ class RefundsActor(Actor):
         # Outputs that are known to have paid a refund, by address.
         self._used: dict[str, set[tuple[str, int]]] = {}
         self._look_at: int | None = None  # ms, of the timer that counts
-        self._scope: Scope
+        self._scope: ActorScope
 
     def on_start(self) -> None:
-        self._scope = Scope(
+        self._scope = ActorScope(
             dispatcher=self._node.dispatcher,
             factory=self._watch_of,
             parent=self.ref,
@@ -123,11 +123,11 @@ class RefundsActor(Actor):
                 self._read(lambda store: store.refund(refund_id), self._moved)
             case Arrived(address, view):
                 self._arrived(address, view)
-            case Told(refund, output, answer):
+            case RefundEnded(refund, output, answer):
                 self._on_told(refund, output, answer)
             case Exited(ref, reason=reason) if reason is not ExitReason.STOPPED:
-                self._node.clock.call_later(AGAIN_S, self.ref, WatchDue(ref.name))
-            case WatchDue(address):
+                self._node.clock.call_later(AGAIN_S, self.ref, RefundWatchDue(ref.name))
+            case RefundWatchDue(address):
                 watch = self._watches.get(address)
                 if watch is not None:
                     watch.start()  # one that lives is left as it is
@@ -305,7 +305,7 @@ class RefundsActor(Actor):
         me, ref = self.ref, self._node.watchers.get(payment.id)
 
         def done(answer: Any) -> None:
-            me.tell_system(Told(refund, (output.txid, output.vout), answer))
+            me.tell_system(RefundEnded(refund, (output.txid, output.vout), answer))
 
         def reply(answer: Any) -> None:
             if isinstance(answer, NotWatched):

@@ -17,18 +17,18 @@ from engine.store.writes import MoveRefund, Row
 
 __all__ = [
     "StepAnswer",
-    "Ask",
+    "AskStore",
     "Commit",
     "Late",
     "Steps",
-    "Tell",
+    "TellPayment",
     "TellRefund",
     "Tick",
     "Want",
 ]
 
 
-class Ask(msgspec.Struct, frozen=True):
+class AskStore(msgspec.Struct, frozen=True):
     """Ask the store."""
 
     question: Callable[[StoreReader], Any]
@@ -40,7 +40,7 @@ class Commit(msgspec.Struct, frozen=True):
     rows: tuple[Row, ...]
 
 
-class Tell(msgspec.Struct, frozen=True):
+class TellPayment(msgspec.Struct, frozen=True):
     """Tell a payment how it stands with a part of its money."""
 
     payment_id: str
@@ -56,7 +56,7 @@ class TellRefund(msgspec.Struct, frozen=True):
     row: MoveRefund
 
 
-Want = Ask | Commit | Tell | TellRefund
+Want = AskStore | Commit | TellPayment | TellRefund
 
 Steps = Generator[Want, Any, Any]
 

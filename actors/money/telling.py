@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from actors.messages import Command
-from actors.money.steps import Ask, Commit, Tell, TellRefund, Want
+from actors.money.steps import AskStore, Commit, TellPayment, TellRefund, Want
 from actors.node import Node
 from engine.errors import Refused
 from engine.payment.model import Payment
@@ -27,14 +27,14 @@ Reply = Callable[[Any], None]
 def carry_out(node: Node, wanted: Want, reply: Reply) -> None:
     """`reply` gets the answer, or an exception as a value."""
     match wanted:
-        case Ask(question):
+        case AskStore(question):
             node.read(question, reply)
         case Commit(rows):
             if not rows:
                 reply(True)
                 return
             node.append(Write(rows=rows), lambda o: reply(_done(o)))
-        case Tell(payment_id, part):
+        case TellPayment(payment_id, part):
             _tell(node, payment_id, Forward(part), reply)
         case TellRefund(payment_id, told, row):
             _tell(node, payment_id, told, reply, row)

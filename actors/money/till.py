@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from uuid import UUID, uuid5
 
 from actors.money.rounds import RoundsActor
-from actors.money.steps import Ask, Commit, Steps, Tell
+from actors.money.steps import AskStore, Commit, Steps, TellPayment
 from actors.node import Node
 from engine.errors import EngineError, InvoiceMismatch, LightningError
 from engine.lightning.account import Account
@@ -133,7 +133,7 @@ class TillActor(RoundsActor):
         except (EngineError, TimeoutError) as error:  # what was taken up before goes on
             trouble = error
         now = self._node.clock.now()
-        due: list[TillForward] = yield Ask(
+        due: list[TillForward] = yield AskStore(
             lambda s: s.till_due(self._name, now, LONGEST_MS, PER_ROUND)
         )
         for forward in due:
@@ -154,7 +154,7 @@ class TillActor(RoundsActor):
         """Money of accounts that are no more in the configuration: nobody passes it
         on. One till asks, once."""
         if self._name == next(iter(self._accounts)):
-            for name in (yield Ask(lambda s: s.till_sources())):
+            for name in (yield AskStore(lambda s: s.till_sources())):
                 if name not in self._accounts:
                     now, why = self._node.clock.now(), "there is no such account"
                     self._node.alerts.raise_(WAITS, name, why, now)
@@ -167,7 +167,9 @@ class TillActor(RoundsActor):
 
     def _take_up_all(self) -> Steps:
         """Whether there are more."""
-        queued: list[Queued] = yield Ask(lambda s: s.till_queue(self._name, PER_ROUND))
+        queued: list[Queued] = yield AskStore(
+            lambda s: s.till_queue(self._name, PER_ROUND)
+        )
         trouble: Exception | None = None
         for one in queued:
             try:
@@ -183,14 +185,16 @@ class TillActor(RoundsActor):
         rows: list[Row] = [UnqueueTill(payment.id, queued.seq)]
         came = came_of(payment)
         target = self._accounts[self._name][0].forward_to
-        known: TillForward | None = yield Ask(lambda s: s.till_forward_of(payment.id))
+        known: TillForward | None = yield AskStore(
+            lambda s: s.till_forward_of(payment.id)
+        )
         wanted: TillForward | None = None
         if came is not None and known is None and target:
             wanted = self._wanted(payment, came, target)
             rows.append(NewTill(wanted))
         elif known is not None and known.state in _TOLD_AGAIN and not known.is_untold:
             # Reversed and confirmed again: as what was sent on of it, so it stands.
-            yield Tell(payment.id, part_of(known))
+            yield TellPayment(payment.id, part_of(known))
         if came is not None and known is not None and came.net_sat > known.net_sat:
             # By another invoice of it, when it was paid: too much, to be given back.
             log.warning("till.came_later forward=%s payment=%s sat=%d", known.id,
@@ -235,7 +239,7 @@ class TillActor(RoundsActor):
         nothing is to be done while forwarding is paused."""
         if forward.is_untold:
             if forward.was_shown:
-                yield Tell(forward.payment_id, part_of(forward))
+                yield TellPayment(forward.payment_id, part_of(forward))
             if forward.state in FINISHED:
                 return (yield from self._move(forward, told(forward)))
         if not forward.payment_hash:
@@ -247,7 +251,7 @@ class TillActor(RoundsActor):
     def _is_paused(self) -> Steps:
         """Asked before each act: a round may take minutes, and a person who says stop
         means this payment, too."""
-        paused: Paused | None = yield Ask(lambda s: s.forward_paused())
+        paused: Paused | None = yield AskStore(lambda s: s.forward_paused())
         return paused is not None
 
     def _move(self, before: TillForward, after: TillForward) -> Steps:
@@ -365,7 +369,7 @@ class TillActor(RoundsActor):
     # -- alerts ------------------------------------------------------------------------
 
     def _alert(self) -> Steps:
-        troubled: list[TillForward] = yield Ask(
+        troubled: list[TillForward] = yield AskStore(
             lambda s: s.till_troubled(self._name, PER_ROUND)
         )
         now, alerts = self._node.clock.now(), self._node.alerts

@@ -28,7 +28,7 @@ from actors.messages import (
     RefundsWatched,
     RoundDone,
     Seen,
-    Tick,
+    SourceTick,
     Unwatch,
     Watch,
 )
@@ -152,7 +152,7 @@ class SourceActor(Actor):
             case Nudge():
                 self.planner.nudge()
                 self._plan_soon()
-            case Tick():
+            case SourceTick():
                 now = self._node.clock.monotonic()
                 self._follow(self.planner.plan(now, ready=self._is_ready))
             case DescribeSources(reply):
@@ -201,7 +201,7 @@ class SourceActor(Actor):
     def _tick_in(self, delay_s: float) -> None:
         if self._tick is not None:
             self._tick.cancel()
-        self._tick = self._node.clock.call_later(delay_s, self.ref, Tick())
+        self._tick = self._node.clock.call_later(delay_s, self.ref, SourceTick())
 
     def _on_done(self, done: RoundDone) -> None:
         feed = self.planner.feed_asked(done.feed, done.number)

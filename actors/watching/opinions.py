@@ -16,7 +16,7 @@ from engine.chain.feed import ChainView
 from engine.payment.model import Payment
 from engine.payment.quorum import (
     FRESH_MS,
-    Word,
+    SourceWord,
     contradict,
     odd_one,
     seconded_by,
@@ -35,8 +35,8 @@ class Opinions:
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._words: dict[str, Word] = {}  # the newest, by operator
-        self._newest: Word | None = None  # of all
+        self._words: dict[str, SourceWord] = {}  # the newest, by operator
+        self._newest: SourceWord | None = None  # of all
 
     def hear(self, payment: Payment, view: ChainView, asked_at: int) -> ChainView:
         """The view as it may be judged."""
@@ -89,7 +89,7 @@ class Opinions:
             replace(poll, blocks=tuple(blocks.items()), heard=tuple(sorted(heard)))
         )
 
-    def _set_aside(self, payment: Payment, odd: Word) -> None:
+    def _set_aside(self, payment: Payment, odd: SourceWord) -> None:
         others = [w.source for w in self._words.values() if w is not odd]
         detail = f"it contradicts {' and '.join(sorted(others))} about {payment.id}"
         self._node.source.tell_system(Contradicted(odd.source, detail))

@@ -13,7 +13,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from actors.facts.published import Published, Trouble
+from actors.facts.published import Published, WatcherTrouble
 from actors.messages import (
     Alarm,
     AllWatched,
@@ -43,7 +43,7 @@ from engine.payment.rules import next_deadline
 from engine.runtime.actor import Actor
 from engine.runtime.clock import Timer
 from engine.runtime.heap import LongLived
-from engine.runtime.ref import Exited, ExitReason, Ref, Scope
+from engine.runtime.ref import ActorScope, Exited, ExitReason, Ref
 from engine.runtime.supervision import RestartHistory, RestartPolicy
 from engine.store.records import DamagedPayment
 from engine.store.writes import Committed, Conflict, Entry, Write
@@ -107,12 +107,12 @@ class SupervisorActor(Actor):
         self._alarm_at: int | None = None  # ms, what it was set for
         self._tour = Tour(node.clock, book)
         self._heap = LongLived()
-        self._scope: Scope
-        self._chainless: dict[type[ChainlessActor], Scope]
+        self._scope: ActorScope
+        self._chainless: dict[type[ChainlessActor], ActorScope]
         self._histories: dict[str, RestartHistory] = {}
 
     def on_start(self) -> None:
-        self._scope = Scope(
+        self._scope = ActorScope(
             dispatcher=self._node.dispatcher,
             factory=lambda _name: AddressActor(self._node),
             parent=self.ref,
@@ -120,7 +120,7 @@ class SupervisorActor(Actor):
             named_as="payment",
         )
         self._chainless = {
-            kind: Scope(
+            kind: ActorScope(
                 dispatcher=self._node.dispatcher,
                 factory=lambda _name, kind=kind: kind(self._node),  # type: ignore[misc]
                 parent=self.ref,
@@ -342,12 +342,12 @@ class SupervisorActor(Actor):
         log.error("watcher.crashed payment=%s incarnation=%d error=%s", name,
                   report.incarnation, error, exc_info=report.error)  # fmt: skip
         if verdict.delay_s is None:
-            self._book.note_trouble(name, Trouble(error, quarantined=True))
+            self._book.note_trouble(name, WatcherTrouble(error, quarantined=True))
             self._node.counters.add("watchers.quarantined")
             log.critical("watcher.quarantined payment=%s error=%s", name, error)
             quarantine.alert_of(self._node, name)
             return
-        self._book.note_trouble(name, Trouble(error, quarantined=False))
+        self._book.note_trouble(name, WatcherTrouble(error, quarantined=False))
         first = report.message if verdict.redeliver else None
         if report.message is not None and first is None:
             self._node.dispatcher.dead_letter(report.ref, report.message)
@@ -374,7 +374,7 @@ class SupervisorActor(Actor):
             return
         history = self._histories.get(name, RestartHistory())
         if self._book.trouble_of(name) is not None:  # no longer in quarantine
-            trouble = Trouble(history.last_error, quarantined=False)
+            trouble = WatcherTrouble(history.last_error, quarantined=False)
             self._book.note_trouble(name, trouble)
             quarantine.over(self._node, name)
         ref.start(first=history.last_message)

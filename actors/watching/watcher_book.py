@@ -6,7 +6,7 @@ one of them.
 
 from collections.abc import Iterator
 
-from actors.facts.published import Trouble
+from actors.facts.published import WatcherTrouble
 from actors.watching.deadlines import Deadlines
 from engine.runtime.ref import Ref
 from engine.runtime.registry import Registry
@@ -22,7 +22,7 @@ class WatcherBook:
     def __init__(self) -> None:
         self._refs: Registry[str, Ref] = Registry()
         self._by_address: Registry[str, str] = Registry()  # -> payment id
-        self._troubles: dict[str, Trouble] = {}
+        self._troubles: dict[str, WatcherTrouble] = {}
         self._quarantined = 0
         self.deadlines = Deadlines()
 
@@ -47,7 +47,7 @@ class WatcherBook:
         payment_id = self._by_address.get(address)
         return None if payment_id is None else self._refs.get(payment_id)
 
-    def trouble_of(self, payment_id: str) -> Trouble | None:
+    def trouble_of(self, payment_id: str) -> WatcherTrouble | None:
         return self._troubles.get(payment_id)
 
     def deadline_of(self, payment_id: str) -> int | None:
@@ -72,7 +72,7 @@ class WatcherBook:
         self.note_trouble(payment_id, None)
         return self._refs.pop(payment_id)
 
-    def note_trouble(self, payment_id: str, trouble: Trouble | None) -> None:
+    def note_trouble(self, payment_id: str, trouble: WatcherTrouble | None) -> None:
         """None: it is well again."""
         before = self._troubles.pop(payment_id, None)
         if before is not None and before.quarantined:

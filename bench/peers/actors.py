@@ -13,7 +13,7 @@ import pykka
 
 from engine.runtime.actor import Actor
 from engine.runtime.dispatcher import GeventDispatcher
-from engine.runtime.ref import Ref, Scope
+from engine.runtime.ref import ActorScope, Ref
 
 __all__ = ["BareActor", "GreenletActor", "PykkaActor", "bare", "bare_scope"]
 
@@ -62,8 +62,8 @@ class BareActor(Actor):
             message(self.count)
 
 
-def bare_scope(dispatcher: GeventDispatcher) -> Scope:
-    return Scope(
+def bare_scope(dispatcher: GeventDispatcher) -> ActorScope:
+    return ActorScope(
         dispatcher=dispatcher,
         factory=lambda _name: BareActor(),
         mailbox_limit=1_000_000,

@@ -31,7 +31,7 @@ import msgspec
 from engine.chain.disappearance import gone_for_good
 from engine.chain.feed import BlockFeed, SourceStatus
 from engine.chain.pausing import pausing
-from engine.chain.push import Change, News, Push
+from engine.chain.push import News, PoolChange, Push
 from engine.chain.script_index import ScriptIndex
 from engine.chain.witness import Assessment, Yardstick
 
@@ -247,7 +247,7 @@ class MempoolReader:
     def _hear(self, task: MempoolRound, news: News) -> bool:
         """Apply what was pushed. Whether the node was asked for something."""
         index = task.index
-        said: dict[str, Change] = {}  # the last word on each
+        said: dict[str, PoolChange] = {}  # the last word on each
         for change in news.changes:
             if change.number and change.number < self._floor:
                 continue  # the last comparison had it

@@ -25,7 +25,7 @@ import msgspec
 from engine.chain.packed_tx import PackedTx
 from engine.errors import InvalidTransaction
 
-__all__ = ["TOPICS", "Change", "News", "Push", "PushLog", "push_of"]
+__all__ = ["TOPICS", "News", "PoolChange", "Push", "PushLog", "push_of"]
 
 TOPICS: Final = (b"rawtx", b"sequence", b"hashblock")
 
@@ -47,7 +47,7 @@ _HASH = 32
 _NUMBER = 8
 
 
-class Change(msgspec.Struct, frozen=True, gc=False):
+class PoolChange(msgspec.Struct, frozen=True, gc=False):
     """A transaction entered the mempool or left it. `number`: the mempool's own."""
 
     txid: str
@@ -59,7 +59,7 @@ class Change(msgspec.Struct, frozen=True, gc=False):
 class News(msgspec.Struct, frozen=True):
     """What was pushed since it was read last, in its order."""
 
-    changes: tuple[Change, ...] = ()
+    changes: tuple[PoolChange, ...] = ()
     is_lost: bool = False  # something may be missing before the first of these
 
 
@@ -98,7 +98,7 @@ class PushLog:
         self._counted = 0, 0  # of these two
         self._live: set[object] = set()  # connections for `sequence`
         self._counters: dict[object, int] = {}  # by connection: the next one
-        self._changes: list[Change] = []
+        self._changes: list[PoolChange] = []
         self._lost = True  # nothing was compared yet
         self._unread: deque[bytes] = deque()  # rawtx, newest last
         self._unread_bytes = 0
@@ -210,12 +210,12 @@ class PushLog:
         # Hashes are published as people read them (zmqpublishnotifier.cpp).
         txid, place = body[:_HASH].hex(), int.from_bytes(number, "little")
         if kind == b"R":
-            self._changes.append(Change(txid, place, is_added=False))
+            self._changes.append(PoolChange(txid, place, is_added=False))
             return self.awaits(txid)
         tx = self._find(txid)
         if tx is None:
             self._bare[txid] = len(self._changes)
-        self._changes.append(Change(txid, place, is_added=True, tx=tx))
+        self._changes.append(PoolChange(txid, place, is_added=True, tx=tx))
         return tx is not None and self.concerns(tx)
 
     def _on_rawtx(self, raw: bytes) -> bool:
@@ -249,7 +249,7 @@ class PushLog:
             return False
         if len(self._changes) >= MAX_CHANGES:
             self.lose()
-        self._changes.append(Change(tx.txid, 0, is_added=True))
+        self._changes.append(PoolChange(tx.txid, 0, is_added=True))
         return True
 
     def _find(self, txid: str) -> PackedTx | None:

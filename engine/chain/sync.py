@@ -58,7 +58,7 @@ __all__ = [
     "DEFAULT_LIMITS",
     "MAX_ABSENCE",
     "MAX_CATCH_UP",
-    "Limits",
+    "RoundLimits",
     "SyncResult",
     "read_older_block",
     "sync",
@@ -76,14 +76,14 @@ of a year, some hours of reading. Beyond, the history has a gap (`engine.chain.u
 Progress = Callable[[Tip | None, Tip], None]
 
 
-class Limits(msgspec.Struct, frozen=True):
+class RoundLimits(msgspec.Struct, frozen=True):
     """What one round may do; a round that meets them says `more`."""
 
     blocks: int = 50
     txs: int = 2_000
 
 
-DEFAULT_LIMITS = Limits()
+DEFAULT_LIMITS = RoundLimits()
 DEFAULT_YARDSTICK = Yardstick()
 
 
@@ -122,7 +122,7 @@ def sync(
     start_from: Tip | None = None,
     since_s: int | None = None,
     since_height: int | None = None,
-    limits: Limits = DEFAULT_LIMITS,
+    limits: RoundLimits = DEFAULT_LIMITS,
     yardstick: Yardstick = DEFAULT_YARDSTICK,
     status: SourceStatus | None = None,
     reader: MempoolReader | None = None,

@@ -22,11 +22,11 @@ from engine.store.epochs import Epochs
 __all__ = [
     "EMPTY",
     "EntryId",
-    "Place",
-    "Plan",
-    "Seen",
+    "StreamFound",
+    "StreamPlace",
+    "StreamPlan",
+    "StreamTold",
     "Stuck",
-    "Told",
     "ids_of",
     "place_of",
 ]
@@ -56,7 +56,7 @@ EMPTY = EntryId(0, 0)
 """The last id of a stream that was never told anything, or is not there."""
 
 
-class Seen(msgspec.Struct, frozen=True):
+class StreamFound(msgspec.Struct, frozen=True):
     """A stream as it was found."""
 
     last: EntryId
@@ -73,7 +73,7 @@ class Seen(msgspec.Struct, frozen=True):
     """If the last id is of no epoch of ours: the newest entry that is of one."""
 
 
-class Plan(msgspec.Struct, frozen=True):
+class StreamPlan(msgspec.Struct, frozen=True):
     """What to tell a stream whose last id is still `expected`: ids, and events as they
     are on the wire."""
 
@@ -81,7 +81,7 @@ class Plan(msgspec.Struct, frozen=True):
     entries: tuple[tuple[EntryId, bytes], ...]
 
 
-class Told(msgspec.Struct, frozen=True):
+class StreamTold(msgspec.Struct, frozen=True):
     """What a look at a stream, or an attempt to tell it something, came to.
 
     `did`: the plan was carried out, all of it. Else nothing of it was, or (`seen` is
@@ -89,11 +89,11 @@ class Told(msgspec.Struct, frozen=True):
     """
 
     result: SendResult
-    seen: Seen | None = None
+    seen: StreamFound | None = None
     did: bool = False
 
 
-class Place(msgspec.Struct, frozen=True):
+class StreamPlace(msgspec.Struct, frozen=True):
     """`told`: the stream has had every event up to this offset. None: the stream does
     not say; the outbox does, as well as it can."""
 
@@ -108,11 +108,11 @@ class Stuck(msgspec.Struct, frozen=True):
 
 
 def place_of(
-    epochs: Epochs, seen: Seen, last_offset: int, channel_id: str
-) -> Place | Stuck:
+    epochs: Epochs, seen: StreamFound, last_offset: int, channel_id: str
+) -> StreamPlace | Stuck:
     """`last_offset`: of the journal, at or after the moment at which it was seen."""
     if seen.last == EMPTY:
-        return Place(0, is_empty=True)
+        return StreamPlace(0, is_empty=True)
     if seen.writer not in {None, channel_id}:
         by = f"the channel {seen.writer}" if seen.writer else "another writer"
         return Stuck(
@@ -127,7 +127,7 @@ def place_of(
                 " all ids of ours: give the channel a stream of its own"
             )
         told = None if seen.ours is None else _within(epochs, seen.ours)
-        return Place(told)
+        return StreamPlace(told)
     name = epochs.event_id_in(epoch, seen.last.seq)
     if seen.last_event is not None and seen.last_event != name:
         return Stuck(
@@ -140,7 +140,7 @@ def place_of(
             f"the stream has been told up to {seen.last}, and the journal ends with"
             f" {last_offset}: another node with a copy of this database writes to it"
         )
-    return Place(told)
+    return StreamPlace(told)
 
 
 def _within(epochs: Epochs, entry: EntryId) -> int:

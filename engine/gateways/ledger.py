@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from engine.store.ledger_port import Balance, PostingRecord
+from engine.store.ledger_port import LedgerBalance, PostingRecord
 from engine.store.writes import Conflict, LedgerRow
 
 __all__ = ["LedgerGateway"]
@@ -16,7 +16,7 @@ class LedgerGateway(Protocol):
 
     def balances(
         self, merchant: str, after: tuple[str, str], limit: int
-    ) -> list[Balance]:
+    ) -> list[LedgerBalance]:
         """The next ones after this unit and account, in the order of both."""
 
     def postings(

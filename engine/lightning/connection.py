@@ -24,12 +24,12 @@ from engine.errors import BrokenInvariant
 from engine.lightning.upstream import UpstreamState
 from engine.policy.waits import jittered
 
-__all__ = ["TRANSITIONS", "Connection", "Step", "fresh", "wait_s"]
+__all__ = ["TRANSITIONS", "Connection", "LinkStep", "fresh", "wait_s"]
 
 S = UpstreamState
 
 
-class Step(StrEnum):
+class LinkStep(StrEnum):
     """What can happen to a connection."""
 
     OPENED = "opened"  # it is held from now on
@@ -43,46 +43,46 @@ class Step(StrEnum):
     RECONNECT = "reconnect"  # a person wants it to begin anew
 
 
-TRANSITIONS: Final[dict[UpstreamState, dict[Step, UpstreamState]]] = {
+TRANSITIONS: Final[dict[UpstreamState, dict[LinkStep, UpstreamState]]] = {
     S.CONNECTING: {
-        Step.OPENED: S.BEHIND,
-        Step.READ_SOME: S.BEHIND,
-        Step.READ_ALL: S.LIVE,  # without push
-        Step.UNHELD: S.FAILING,
-        Step.FAILED: S.FAILING,
-        Step.REFUSED: S.FAILING,
-        Step.RECONNECT: S.CONNECTING,
+        LinkStep.OPENED: S.BEHIND,
+        LinkStep.READ_SOME: S.BEHIND,
+        LinkStep.READ_ALL: S.LIVE,  # without push
+        LinkStep.UNHELD: S.FAILING,
+        LinkStep.FAILED: S.FAILING,
+        LinkStep.REFUSED: S.FAILING,
+        LinkStep.RECONNECT: S.CONNECTING,
     },
     S.BEHIND: {
-        Step.OPENED: S.BEHIND,
-        Step.ALIVE: S.BEHIND,
-        Step.READ_SOME: S.BEHIND,
-        Step.READ_ALL: S.LIVE,
-        Step.LOST: S.FAILING,
-        Step.UNHELD: S.BEHIND,  # it answers requests all the same
-        Step.FAILED: S.FAILING,
-        Step.REFUSED: S.FAILING,
-        Step.RECONNECT: S.CONNECTING,
+        LinkStep.OPENED: S.BEHIND,
+        LinkStep.ALIVE: S.BEHIND,
+        LinkStep.READ_SOME: S.BEHIND,
+        LinkStep.READ_ALL: S.LIVE,
+        LinkStep.LOST: S.FAILING,
+        LinkStep.UNHELD: S.BEHIND,  # it answers requests all the same
+        LinkStep.FAILED: S.FAILING,
+        LinkStep.REFUSED: S.FAILING,
+        LinkStep.RECONNECT: S.CONNECTING,
     },
     S.LIVE: {
-        Step.ALIVE: S.LIVE,
-        Step.READ_SOME: S.BEHIND,  # more was paid than it pushed
-        Step.READ_ALL: S.LIVE,
-        Step.LOST: S.FAILING,
-        Step.FAILED: S.FAILING,
-        Step.REFUSED: S.FAILING,
-        Step.RECONNECT: S.CONNECTING,
+        LinkStep.ALIVE: S.LIVE,
+        LinkStep.READ_SOME: S.BEHIND,  # more was paid than it pushed
+        LinkStep.READ_ALL: S.LIVE,
+        LinkStep.LOST: S.FAILING,
+        LinkStep.FAILED: S.FAILING,
+        LinkStep.REFUSED: S.FAILING,
+        LinkStep.RECONNECT: S.CONNECTING,
     },
     S.FAILING: {
-        Step.OPENED: S.BEHIND,
-        Step.ALIVE: S.FAILING,  # it pushes, and answers no request
-        Step.READ_SOME: S.BEHIND,
-        Step.READ_ALL: S.LIVE,
-        Step.LOST: S.FAILING,
-        Step.UNHELD: S.FAILING,
-        Step.FAILED: S.FAILING,
-        Step.REFUSED: S.FAILING,
-        Step.RECONNECT: S.CONNECTING,
+        LinkStep.OPENED: S.BEHIND,
+        LinkStep.ALIVE: S.FAILING,  # it pushes, and answers no request
+        LinkStep.READ_SOME: S.BEHIND,
+        LinkStep.READ_ALL: S.LIVE,
+        LinkStep.LOST: S.FAILING,
+        LinkStep.UNHELD: S.FAILING,
+        LinkStep.FAILED: S.FAILING,
+        LinkStep.REFUSED: S.FAILING,
+        LinkStep.RECONNECT: S.CONNECTING,
     },
 }
 
@@ -95,9 +95,30 @@ LONGEST_WAIT_S: Final = 30.0
 REFUSED_WAIT_S: Final = 30.0
 """Between tries; a key comes back by a person's hand."""
 
-_BAD = frozenset({Step.LOST, Step.UNHELD, Step.FAILED, Step.REFUSED})
-_HELD = frozenset({Step.OPENED, Step.ALIVE, Step.LOST, Step.UNHELD})
-_WORDS = frozenset({Step.OPENED, Step.ALIVE, Step.READ_SOME, Step.READ_ALL})
+_BAD = frozenset(
+    {
+        LinkStep.LOST,
+        LinkStep.UNHELD,
+        LinkStep.FAILED,
+        LinkStep.REFUSED,
+    }
+)
+_HELD = frozenset(
+    {
+        LinkStep.OPENED,
+        LinkStep.ALIVE,
+        LinkStep.LOST,
+        LinkStep.UNHELD,
+    }
+)
+_WORDS = frozenset(
+    {
+        LinkStep.OPENED,
+        LinkStep.ALIVE,
+        LinkStep.READ_SOME,
+        LinkStep.READ_ALL,
+    }
+)
 
 
 class Connection(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,23 +134,23 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""  # why it is not live; empty: it is, or nobody knows yet
     refused: bool = False  # our key
 
-    def after(self, step: Step, now: int, reason: str = "") -> "Connection":
+    def after(self, step: LinkStep, now: int, reason: str = "") -> "Connection":
         """`reason`: of a step that is bad, one line for people.
 
         Raises `BrokenInvariant` for a step that cannot be.
         """
         state = TRANSITIONS[self.state].get(step)
-        if state is None or (step is Step.READ_ALL and not self.opened):
+        if state is None or (step is LinkStep.READ_ALL and not self.opened):
             raise BrokenInvariant(f"a connection that is {self.state} cannot: {step}")
         if step in _HELD:
             self._check_held(step)
-        if step is Step.RECONNECT:
+        if step is LinkStep.RECONNECT:
             return replace(
                 fresh(now, push=self.push),
                 openings=self.openings,
                 answered_at=self.answered_at,
             )
-        opened = (self.opened or step is Step.OPENED) and step is not Step.LOST
+        opened = (self.opened or step is LinkStep.OPENED) and step is not LinkStep.LOST
         attempts, said = self.attempts, self.reason
         if step in _BAD:
             steady = self.state is S.LIVE and now - self.since >= STEADY_MS
@@ -142,21 +163,21 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
             since=self.since if state is self.state else now,
             push=self.push,
             opened=opened,
-            openings=self.openings + (step is Step.OPENED),
+            openings=self.openings + (step is LinkStep.OPENED),
             answered_at=now if step in _WORDS else self.answered_at,
             attempts=attempts,
             reason=said,
-            refused=step is Step.REFUSED or (self.refused and state is S.FAILING),
+            refused=step is LinkStep.REFUSED or (self.refused and state is S.FAILING),
         )
 
-    def page(self, began: int, *, more: bool) -> Step:
+    def page(self, began: int, *, more: bool) -> LinkStep:
         """Which step a page is whose reading began after so many openings."""
         is_all = not more and self.opened and began == self.openings
-        return Step.READ_ALL if is_all else Step.READ_SOME
+        return LinkStep.READ_ALL if is_all else LinkStep.READ_SOME
 
-    def _check_held(self, step: Step) -> None:
+    def _check_held(self, step: LinkStep) -> None:
         """What is held is opened once, and ends once."""
-        was = step in (Step.ALIVE, Step.LOST)
+        was = step in (LinkStep.ALIVE, LinkStep.LOST)
         if not self.push or self.opened is not was:
             raise BrokenInvariant(f"what was held: {self.opened}; and now: {step}")
 

@@ -3,7 +3,7 @@
     wallet: GET /.well-known/lnurlp/<name>      we: `PayRequest`
     wallet: GET <callback>?amount=<msat>        we: `PayAnswer`, with an invoice
     anybody: GET <verify>                       we: `VerifyAnswer`
-    whatever is wrong                           we: `Refusal`
+    whatever is wrong                           we: `LnurlRefusal`
 
 The documents are github.com/lnurl/luds: LUD-01 (encoding, errors), 06 (payRequest),
 09 (success action), 12 (comments), 16 (addresses), 21 (verify). Amounts are
@@ -23,11 +23,11 @@ from embit import bech32
 
 __all__ = [
     "MAX_TAG",
+    "LnurlRefusal",
     "LocalPart",
     "MessageAction",
     "PayAnswer",
     "PayRequest",
-    "Refusal",
     "UrlAction",
     "VerifyAnswer",
     "description_hash",
@@ -108,7 +108,7 @@ class VerifyAnswer(msgspec.Struct, frozen=True, kw_only=True):
     pr: str
 
 
-class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+class LnurlRefusal(msgspec.Struct, frozen=True, kw_only=True):
     """LUD-06: the same for all that goes wrong, with HTTP 200."""
 
     status: Literal["ERROR"] = "ERROR"

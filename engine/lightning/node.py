@@ -30,7 +30,7 @@ __all__ = [
     "InvoiceSeen",
     "InvoiceStatus",
     "LightningNode",
-    "Listener",
+    "NodeListener",
     "PaidPage",
     "Payout",
     "PayoutStatus",
@@ -134,7 +134,7 @@ class SignOfLife(StrEnum):
     ALIVE = "alive"  # it answered; told at least every `Listener.silence_s` / 2
 
 
-class Listener(Protocol):
+class NodeListener(Protocol):
     """Who listens to a held connection. Nothing blocks."""
 
     @property
@@ -162,7 +162,7 @@ class LightningNode(Protocol):
     def paid_since(self, cursor: str) -> PaidPage:
         """Empty cursor: since now, nothing of before (a fresh installation)."""
 
-    def stream(self, listener: Listener, ended: Callable[[], bool]) -> None:
+    def stream(self, listener: NodeListener, ended: Callable[[], bool]) -> None:
         """Hold a connection (`can.push` only) until it ends, or soon after `ended()`
         is true; then return. Raises like the others when it cannot be held."""
 

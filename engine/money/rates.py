@@ -28,7 +28,6 @@ from engine.money.currency import MAX_DECIMALS, decimals_of
 
 __all__ = [
     "SET",
-    "Aside",
     "Median",
     "NoRate",
     "Policy",
@@ -36,6 +35,7 @@ __all__ = [
     "Quote",
     "Rate",
     "RatesReport",
+    "UncountedQuote",
     "agreed",
     "median_now",
     "minor_value",
@@ -97,7 +97,7 @@ class Provider(msgspec.Struct, frozen=True):
     refused: Mapping[str, str] = {}
 
 
-class Aside(msgspec.Struct, frozen=True, gc=False):
+class UncountedQuote(msgspec.Struct, frozen=True, gc=False):
     """A quote that did not count, and why, in one line for people. `is_doubted`: by
     others, or by the last median; else it is merely old, or alone."""
 
@@ -116,7 +116,7 @@ class Rate(msgspec.Struct, frozen=True):
     at: int
     providers: tuple[str, ...]  # sorted
     is_lone: bool = False
-    aside: tuple[Aside, ...] = ()
+    aside: tuple[UncountedQuote, ...] = ()
 
     @property
     def text(self) -> str:
@@ -131,7 +131,7 @@ class NoRate(msgspec.Struct, frozen=True):
     currency: str
     reason: str
     is_quoted: bool = True
-    aside: tuple[Aside, ...] = ()
+    aside: tuple[UncountedQuote, ...] = ()
 
 
 class RatesReport(msgspec.Struct, frozen=True):
@@ -201,7 +201,7 @@ def agreed(
     fresh = [quote for quote in quotes if _is_fresh(quote, policy, now)]
     old = f"older than {policy.fresh_s} s"
     aside = [
-        Aside(q.provider, q.rate, q.at, old, is_doubted=False)
+        UncountedQuote(q.provider, q.rate, q.at, old, is_doubted=False)
         for q in quotes
         if q not in fresh
     ]
@@ -240,7 +240,7 @@ def _against_last(
     last: Median | None,
     policy: Policy,
     now: int,
-    aside: list[Aside],
+    aside: list[UncountedQuote],
 ) -> Rate | NoRate:
     """Nobody bears another out: the last median has to."""
     alone = len(fresh) == 1
@@ -251,7 +251,8 @@ def _against_last(
         reason += f", and there is no median {when} to hold against it"
         why = "nobody bears it out"
         aside += [
-            Aside(q.provider, q.rate, q.at, why, is_doubted=not alone) for q in fresh
+            UncountedQuote(q.provider, q.rate, q.at, why, is_doubted=not alone)
+            for q in fresh
         ]
         return NoRate(currency, reason, aside=tuple(aside))
     bound = 2 * policy.bound_percent
@@ -270,7 +271,7 @@ def _rate(
     currency: str,
     rate: Decimal,
     kept: list[Quote],
-    aside: list[Aside],
+    aside: list[UncountedQuote],
     *,
     is_lone: bool,
 ) -> Rate:
@@ -288,9 +289,11 @@ def _rate(
 
 def _set_aside(
     fresh: list[Quote], kept: list[Quote], why: str, percent: int, rate: Decimal
-) -> list[Aside]:
+) -> list[UncountedQuote]:
     reason = why.format(percent, rate_text(rate))
-    return [Aside(q.provider, q.rate, q.at, reason) for q in fresh if q not in kept]
+    return [
+        UncountedQuote(q.provider, q.rate, q.at, reason) for q in fresh if q not in kept
+    ]
 
 
 def _is_near(rate: Decimal, middle: Decimal, percent: int) -> bool:

@@ -19,7 +19,7 @@ Pure. Called by `rules.py` only.
 
 from msgspec.structs import replace
 
-from engine.payment.external_sums import Standing, short_minor, standing_of
+from engine.payment.external_sums import ExternalStanding, short_minor, standing_of
 from engine.payment.fold import EventBuilder
 from engine.payment.model import (
     MAX_TOKENS,
@@ -33,7 +33,7 @@ from engine.payment.model import (
     Status,
 )
 from engine.payment.notes import LeftOut, Note
-from engine.payment.observations import GatewayWord, Word
+from engine.payment.observations import GatewayMeaning, GatewayWord
 
 __all__ = ["external_deadline", "may_expire", "take_word"]
 
@@ -43,15 +43,15 @@ def take_word(builder: EventBuilder, word: GatewayWord) -> None:
     assert builder.payment.terms.is_external, "a gateway's word of a chain's payment"
     before = builder.payment
     match word.word:
-        case Word.PENDING:
+        case GatewayMeaning.PENDING:
             _announced(builder, word)
-        case Word.FAILED:
+        case GatewayMeaning.FAILED:
             _failed(builder, word)
-        case Word.SUCCESS | Word.REVERSED:
+        case GatewayMeaning.SUCCESS | GatewayMeaning.REVERSED:
             said = _with(before, word)
             if said != before.external:
                 _counted(builder, word, said)
-        case Word.TOKEN:
+        case GatewayMeaning.TOKEN:
             pass
     if word.token is not None:
         _saved(builder, word, word.token)
@@ -83,11 +83,11 @@ def _with(payment: Payment, word: GatewayWord) -> External:
     terms, said = payment.terms, payment.external
     unit = word.currency, word.decimals
     if word.currency and unit != (terms.asset, terms.decimals):
-        if word.word is Word.REVERSED or said.other_currency >= word.currency:
+        if word.word is GatewayMeaning.REVERSED or said.other_currency >= word.currency:
             return said  # of what was never counted; or known already
         return replace(said, other_currency=word.currency)
     amount = word.amount_minor
-    if word.word is Word.REVERSED:
+    if word.word is GatewayMeaning.REVERSED:
         if amount is None:
             return replace(said, is_returned=True)
         return replace(said, returned_minor=max(said.returned_minor, amount))
@@ -102,11 +102,15 @@ def _with(payment: Payment, word: GatewayWord) -> External:
 def _counted(builder: EventBuilder, word: GatewayWord, said: External) -> None:
     """The gateway spoke of money, and it was news."""
     match standing_of(builder.payment.terms, said):
-        case Standing.ENOUGH:
+        case ExternalStanding.ENOUGH:
             _enough(builder, word, said)
-        case Standing.TAKEN_BACK:
+        case ExternalStanding.TAKEN_BACK:
             _taken_back(builder, word, said)
-        case Standing.TOO_LITTLE | Standing.UNCLEAR | Standing.NOTHING:
+        case (
+            ExternalStanding.TOO_LITTLE
+            | ExternalStanding.UNCLEAR
+            | ExternalStanding.NOTHING
+        ):
             _not_enough(builder, word, said)
 
 
@@ -135,7 +139,7 @@ def _enough(builder: EventBuilder, word: GatewayWord, said: External) -> None:
         is_news = True
     else:
         is_news = said.received_minor > payment.external.received_minor
-    if word.word is Word.REVERSED or (short and status not in PAID):
+    if word.word is GatewayMeaning.REVERSED or (short and status not in PAID):
         builder.emit(
             EventType.UNDERPAID,
             source=word.gateway,
@@ -161,7 +165,7 @@ def _taken_back(builder: EventBuilder, word: GatewayWord, said: External) -> Non
     if status not in PAID and status not in WAITED_FOR:
         _told(builder, word, said)  # nobody was told of it as paid: only remembered
         return
-    if status in PAID and word.word is not Word.REVERSED:
+    if status in PAID and word.word is not GatewayMeaning.REVERSED:
         _told(builder, word, said)  # a hand confirmed it since it was taken back
         return
     builder.emit(
@@ -184,7 +188,7 @@ def _not_enough(builder: EventBuilder, word: GatewayWord, said: External) -> Non
         payment.status is Status.FAILED and may_wait
     )
     _told(builder, word, said, Status.CONFIRMING if waits else None)
-    if standing_of(payment.terms, said) is Standing.UNCLEAR:
+    if standing_of(payment.terms, said) is ExternalStanding.UNCLEAR:
         return
     if waits or payment.status is Status.EXPIRED:
         reason = None
@@ -223,7 +227,7 @@ def _announced(builder: EventBuilder, word: GatewayWord) -> None:
 def _failed(builder: EventBuilder, word: GatewayWord) -> None:
     payment = builder.payment
     standing = standing_of(payment.terms, payment.external)
-    if payment.status in WAITED_FOR and standing is Standing.NOTHING:
+    if payment.status in WAITED_FOR and standing is ExternalStanding.NOTHING:
         builder.emit(
             EventType.FAILED,
             status=Status.FAILED,

@@ -9,10 +9,10 @@ from enum import Enum, auto
 
 from engine.payment.model import External, Flag, Payment, Terms
 
-__all__ = ["Standing", "external_flags", "short_minor", "standing_of"]
+__all__ = ["ExternalStanding", "external_flags", "short_minor", "standing_of"]
 
 
-class Standing(Enum):
+class ExternalStanding(Enum):
     """What all of a gateway's words together come to."""
 
     NOTHING = auto()  # none of them spoke of money
@@ -22,19 +22,19 @@ class Standing(Enum):
     TAKEN_BACK = auto()
 
 
-def standing_of(terms: Terms, said: External) -> Standing:
+def standing_of(terms: Terms, said: External) -> ExternalStanding:
     """A sum that is given back in part stays paid: the shop is told by a flag."""
     if said.is_returned:
-        return Standing.TAKEN_BACK
+        return ExternalStanding.TAKEN_BACK
     if said.is_paid:
         if 0 < said.received_minor <= said.returned_minor:
-            return Standing.TAKEN_BACK
+            return ExternalStanding.TAKEN_BACK
         if said.received_minor >= _asked(terms):
-            return Standing.ENOUGH
-        return Standing.TOO_LITTLE
+            return ExternalStanding.ENOUGH
+        return ExternalStanding.TOO_LITTLE
     if said.other_currency:
-        return Standing.TOO_LITTLE
-    return Standing.UNCLEAR if said.returned_minor else Standing.NOTHING
+        return ExternalStanding.TOO_LITTLE
+    return ExternalStanding.UNCLEAR if said.returned_minor else ExternalStanding.NOTHING
 
 
 def short_minor(terms: Terms, said: External) -> int:
@@ -49,10 +49,10 @@ def external_flags(payment: Payment) -> set[Flag]:
     """`underpaid` and `overpaid`, which follow the sums."""
     terms, said = payment.terms, payment.external
     standing, asked = standing_of(terms, said), terms.amount_minor
-    is_short = standing is Standing.ENOUGH and short_minor(terms, said) > 0
-    if standing is Standing.TOO_LITTLE or is_short:
+    is_short = standing is ExternalStanding.ENOUGH and short_minor(terms, said) > 0
+    if standing is ExternalStanding.TOO_LITTLE or is_short:
         return {Flag.UNDERPAID}
-    if standing is Standing.ENOUGH and asked and said.received_minor > asked:
+    if standing is ExternalStanding.ENOUGH and asked and said.received_minor > asked:
         return {Flag.OVERPAID}
     return set()
 

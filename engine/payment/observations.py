@@ -24,7 +24,7 @@ __all__ = [
     "GatewayWord",
     "InvoiceGone",
     "InvoicePaid",
-    "Word",
+    "GatewayMeaning",
     "Observation",
     "ProviderClaim",
     "PaidOtherwise",
@@ -85,7 +85,7 @@ class Forward(msgspec.Struct, frozen=True):
     part: ForwardPart
 
 
-class Word(StrEnum):
+class GatewayMeaning(StrEnum):
     """What a gateway can say of a payment, whatever its own words are."""
 
     PENDING = "PENDING"
@@ -100,7 +100,7 @@ class GatewayWord(msgspec.Struct, frozen=True, kw_only=True):
     is what money is counted by (`engine/payment/external_rules.py`)."""
 
     gateway: str
-    word: Word
+    word: GatewayMeaning
     amount_minor: int | None = None  # None: it names none
     currency: str = ""  # empty: it names none
     decimals: int = 2  # of the currency, as the gateway counts

@@ -21,7 +21,7 @@ from engine.payment.pertinent import depth_in, pertinent
 
 __all__ = [
     "FRESH_MS",
-    "Word",
+    "SourceWord",
     "contradict",
     "key_of",
     "needs_two",
@@ -37,7 +37,7 @@ Key = tuple[str, int, str]
 """(txid, vout, block); no block where the payment needs none."""
 
 
-class Word(msgspec.Struct, frozen=True, gc=False):
+class SourceWord(msgspec.Struct, frozen=True, gc=False):
     """What one current source has shown of a payment's script."""
 
     operator: str  # who runs it: two of one operator are one source
@@ -59,11 +59,13 @@ def key_of(terms: Terms, txid: str, vout: int, block_hash: str | None) -> Key:
     return txid, vout, (block_hash or "") if terms.confirmations_required else ""
 
 
-def word_of(payment: Payment, view: ChainView, operator: str, asked_at: int) -> Word:
+def word_of(
+    payment: Payment, view: ChainView, operator: str, asked_at: int
+) -> SourceWord:
     """What this view, of a current source, says beside that of another."""
     assert view.is_current, view.source
     terms, outputs = payment.terms, pertinent(payment, view).values()
-    return Word(
+    return SourceWord(
         operator=operator,
         source=view.source,
         asked_at=asked_at,
@@ -81,7 +83,7 @@ def word_of(payment: Payment, view: ChainView, operator: str, asked_at: int) -> 
     )
 
 
-def seconded_by(words: Iterable[Word], operator: str, now: int) -> frozenset[Key]:
+def seconded_by(words: Iterable[SourceWord], operator: str, now: int) -> frozenset[Key]:
     """What others than this operator's sources have shown as deep, of late."""
     return frozenset().union(
         *(
@@ -92,12 +94,12 @@ def seconded_by(words: Iterable[Word], operator: str, now: int) -> frozenset[Key
     )
 
 
-def contradict(one: Word, other: Word) -> bool:
+def contradict(one: SourceWord, other: SourceWord) -> bool:
     """Whether both cannot be true, about what one of them shows as deep."""
     return _denies(one, other) or _denies(other, one)
 
 
-def odd_one(words: Iterable[Word]) -> Word | None:
+def odd_one(words: Iterable[SourceWord]) -> SourceWord | None:
     """Who contradicts two others that do not contradict one another; None: nobody, or
     it cannot be told."""
     said = list(words)
@@ -110,7 +112,7 @@ def odd_one(words: Iterable[Word]) -> Word | None:
     return None
 
 
-def _denies(one: Word, other: Word) -> bool:
+def _denies(one: SourceWord, other: SourceWord) -> bool:
     """Whether `one` positively says that what `other` shows as deep is not so."""
     for txid, vout, block in other.deep:
         if block and block in one.off_chain:

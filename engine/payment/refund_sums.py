@@ -17,7 +17,7 @@ from engine.payment.model import GivenBack
 from engine.payment.refund import Refund
 from engine.wallet.coin import Coin
 from engine.wallet.outgoing import Outgoing
-from engine.wallet.plan import Output, Plan, split
+from engine.wallet.plan import Plan, PlannedOutput, split
 from engine.wallet.spend import plan_payment
 
 __all__ = [
@@ -58,7 +58,7 @@ def plan_refund(
     rest = to if onward is None else parse_address(onward, network).script
     plan = plan_payment(
         coins,
-        [Output(to, refund.amount_sat)],
+        [PlannedOutput(to, refund.amount_sat)],
         rest,
         rate_sat_kvb,
         tip_height,

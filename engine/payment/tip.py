@@ -14,12 +14,12 @@ from engine.errors import InvalidAmount
 from engine.money.currency import minor_of
 from engine.payment.model import Terms
 
-__all__ = ["Tip", "tip_of"]
+__all__ = ["Gratuity", "tip_of"]
 
 SAT: Final = "SAT"
 
 
-class Tip(msgspec.Struct, frozen=True):
+class Gratuity(msgspec.Struct, frozen=True):
     """`minor` of the smallest unit of `currency`; empty: satoshi."""
 
     currency: str
@@ -27,7 +27,7 @@ class Tip(msgspec.Struct, frozen=True):
     decimals: int
 
 
-def tip_of(terms: Terms) -> Tip | None:
+def tip_of(terms: Terms) -> Gratuity | None:
     """None: there is none."""
     if terms.price is not None:
         price = terms.price
@@ -44,4 +44,4 @@ def tip_of(terms: Terms) -> Tip | None:
         return None
     if not 0 < minor < total:
         return None
-    return Tip("" if currency == SAT else currency, minor, decimals)
+    return Gratuity("" if currency == SAT else currency, minor, decimals)

@@ -15,13 +15,13 @@ from collections import OrderedDict
 
 import msgspec
 
-__all__ = ["FairShare", "Wait"]
+__all__ = ["FairShare", "TooSoon"]
 
 PERIOD_S = 1.0
 """Whoever called in this or in the last one shares the node."""
 
 
-class Wait(msgspec.Struct, frozen=True):
+class TooSoon(msgspec.Struct, frozen=True):
     """A call is refused; one would be taken after so many seconds.
 
     `is_ceiling`: by the owner's own limit, not because of others.
@@ -78,7 +78,7 @@ class FairShare:
         now_s: float,
         cost: float = 1.0,
         ceiling_per_s: float | None = None,
-    ) -> Wait | None:
+    ) -> TooSoon | None:
         """Spend `cost` of the owner's, or of what is to spare; None: done.
 
         Who is refused spends nothing: one that keeps knocking does not wait longer.
@@ -93,11 +93,11 @@ class FairShare:
             assert owner.under is not None
             wanted = min(cost, max(ceiling_per_s, 1.0))
             if owner.under < wanted:
-                return Wait((wanted - owner.under) / ceiling_per_s, is_ceiling=True)
+                return TooSoon((wanted - owner.under) / ceiling_per_s, is_ceiling=True)
         if owner.tokens < cost and self._spare < cost:
             own_s = (cost - owner.tokens) * number / rate
             spare_s = (cost - self._spare) / rate
-            return Wait(min(own_s, spare_s), is_ceiling=False)
+            return TooSoon(min(own_s, spare_s), is_ceiling=False)
         self._spend(owner, cost)
         return None
 

@@ -30,7 +30,7 @@ from engine.runtime.life import FOR_GOOD, ExitReason, Life, Turn
 from engine.runtime.mailbox import Answer, PriorityMailbox, Put, Question
 from engine.runtime.naming import who
 
-__all__ = ["Behaviour", "Dispatcher", "ExitReason", "Exited", "Ref", "Scope"]
+__all__ = ["ActorScope", "Behaviour", "Dispatcher", "ExitReason", "Exited", "Ref"]
 
 log = logging.getLogger("paybell.runtime")
 
@@ -79,7 +79,7 @@ class Behaviour(Protocol):
     ) -> None: ...
 
 
-class Scope(msgspec.Struct):
+class ActorScope(msgspec.Struct):
     """What all actors of one kind share, so that an idle one costs little."""
 
     dispatcher: Dispatcher
@@ -111,7 +111,7 @@ class Ref:
         "shown",
     )
 
-    def __init__(self, scope: Scope, name: str) -> None:
+    def __init__(self, scope: ActorScope, name: str) -> None:
         self.scope = scope
         self.name = name
         self.incarnation = 0

@@ -12,7 +12,7 @@ per 12 s sustained.
 
 import msgspec
 
-__all__ = ["RestartHistory", "RestartPolicy", "Verdict"]
+__all__ = ["CrashVerdict", "RestartHistory", "RestartPolicy"]
 
 
 class RestartPolicy(msgspec.Struct, frozen=True):
@@ -25,7 +25,7 @@ class RestartPolicy(msgspec.Struct, frozen=True):
     jitter: float = 0.2  # a delay is spread by ± this part of itself
 
 
-class Verdict(msgspec.Struct, frozen=True):
+class CrashVerdict(msgspec.Struct, frozen=True):
     """What to do with a crashed child: restart after `delay_s`, or quarantine (None).
 
     `redeliver` says whether the message that crashed it gets one more try: the first
@@ -52,14 +52,14 @@ class RestartHistory(msgspec.Struct, frozen=True):
 
     def verdict(
         self, previous: "RestartHistory", rand: float, policy: RestartPolicy
-    ) -> Verdict:
+    ) -> CrashVerdict:
         """Judge the newest crash. `rand` is uniform in [0, 1)."""
         in_row = len(self.crashes)
         if in_row > policy.max_restarts:
-            return Verdict(None, redeliver=False)
+            return CrashVerdict(None, redeliver=False)
         delay = min(policy.backoff_min_s * 2 ** (in_row - 1), policy.backoff_max_s)
         spread = 1 + policy.jitter * (2 * rand - 1)
         poison = self.last_message is not None and (
             self.last_message is previous.last_message
         )
-        return Verdict(delay * spread, redeliver=not poison)
+        return CrashVerdict(delay * spread, redeliver=not poison)

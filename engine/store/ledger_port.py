@@ -7,7 +7,7 @@ import msgspec
 
 from engine.money.ledger import Posting
 
-__all__ = ["Balance", "LedgerReader", "PostingRecord"]
+__all__ = ["LedgerBalance", "LedgerReader", "PostingRecord"]
 
 
 class PostingRecord(msgspec.Struct, frozen=True, gc=False):
@@ -25,7 +25,7 @@ class PostingRecord(msgspec.Struct, frozen=True, gc=False):
     note: str = ""
 
 
-class Balance(msgspec.Struct, frozen=True, gc=False):
+class LedgerBalance(msgspec.Struct, frozen=True, gc=False):
     """What came into an account less what went out, in one unit."""
 
     unit: str
@@ -41,7 +41,7 @@ class LedgerReader(Protocol):
 
     def balances(
         self, merchant: str, after: tuple[str, str], limit: int
-    ) -> list[Balance]:
+    ) -> list[LedgerBalance]:
         """The next ones after this unit and account, in the order of both."""
 
     def postings(

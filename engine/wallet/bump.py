@@ -9,7 +9,7 @@ import msgspec
 
 from engine.errors import CannotSpend
 from engine.wallet.fees import INCREMENTAL_RATE, FeeRules
-from engine.wallet.plan import Output, Plan, split
+from engine.wallet.plan import Plan, PlannedOutput, split
 from engine.wallet.size import dust_sat, fee_of
 
 __all__ = ["plan_bump"]
@@ -49,7 +49,7 @@ def _with_fee(plan: Plan, fee_sat: int, rules: FeeRules) -> Plan:
         left = output.amount_sat - part
         if left < dust_sat(output.script):
             raise CannotSpend("dust", f"a fee of {fee_sat} sat would leave only dust")
-        outputs[payer] = Output(output.script, left)
+        outputs[payer] = PlannedOutput(output.script, left)
     return msgspec.structs.replace(plan, outputs=tuple(outputs), fee_sat=fee_sat)
 
 

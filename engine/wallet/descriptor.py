@@ -27,7 +27,7 @@ from engine.errors import InvalidDescriptor
 from engine.wallet.extended_key import (
     HARDENED,
     ExtendedKey,
-    Node,
+    PublicKeyNode,
     ScriptKind,
     read_extended_key,
 )
@@ -61,7 +61,7 @@ class _Key(msgspec.Struct, frozen=True):
     key: ExtendedKey
     origin: str | None  # fingerprint and path, as BIP 380 writes it, with h
     steps: tuple[int, ...]
-    parent: Node
+    parent: PublicKeyNode
 
     @property
     def text(self) -> str:
@@ -84,7 +84,7 @@ class Descriptor(msgspec.Struct, frozen=True):
     base_path: str  # as a person reads it, without the index
     needed: int  # signatures, of a multi; else 0
     is_sorted: bool
-    parents: tuple[Node, ...]
+    parents: tuple[PublicKeyNode, ...]
 
     def addresses(self, first: int, count: int) -> list[str]:
         """Those of so many indexes. Some 100 µs each; runs in any thread."""

@@ -25,7 +25,7 @@ from engine.errors import InvalidDescriptor
 __all__ = [
     "HARDENED",
     "ExtendedKey",
-    "Node",
+    "PublicKeyNode",
     "ScriptKind",
     "hash160",
     "read_extended_key",
@@ -52,7 +52,7 @@ _XPUB: Final = bytes.fromhex("0488b21e")
 _TPUB: Final = bytes.fromhex("043587cf")
 
 
-class Node(msgspec.Struct, frozen=True, gc=False):
+class PublicKeyNode(msgspec.Struct, frozen=True, gc=False):
     """A public key whose children can be derived: compressed (33 bytes), and its
     chain code (32 bytes)."""
 
@@ -66,12 +66,12 @@ class Node(msgspec.Struct, frozen=True, gc=False):
         both = hmac.digest(self.chain_code, data, "sha512")
         return both[:32], both[32:]
 
-    def child(self, index: int) -> "Node":
+    def child(self, index: int) -> "PublicKeyNode":
         """Raises `ValueError` in one of 2^127 cases, which have no child (BIP 32)."""
         added, chain_code = self.tweak(index)
-        return Node(PublicKey(self.key).add(added).format(), chain_code)
+        return PublicKeyNode(PublicKey(self.key).add(added).format(), chain_code)
 
-    def at(self, path: tuple[int, ...]) -> "Node":
+    def at(self, path: tuple[int, ...]) -> "PublicKeyNode":
         node = self
         for index in path:
             node = node.child(index)
@@ -87,7 +87,7 @@ class ExtendedKey(msgspec.Struct, frozen=True):
     depth: int
     parent: bytes  # fingerprint
     number: int  # of the child; from 2^31 on hardened
-    node: Node
+    node: PublicKeyNode
 
     def __str__(self) -> str:
         """As an xpub or tpub, which every wallet and every descriptor takes."""
@@ -140,7 +140,7 @@ def _of(body: bytes) -> ExtendedKey:
     except ValueError:
         raise InvalidDescriptor("its key is no point of the curve") from None
     is_main, kind = _PUBLIC[version]
-    node = Node(key, body[13:45])
+    node = PublicKeyNode(key, body[13:45])
     return ExtendedKey(is_main, kind, depth, parent, number, node)
 
 

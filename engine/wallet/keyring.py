@@ -16,7 +16,7 @@ from engine.wallet.coin import Coin, Outpoint
 from engine.wallet.drawn_key import DrawnKey, Opener, open_drawn
 from engine.wallet.sealed_wallet import SealedWallet, open_account, open_opener
 from engine.wallet.secret_key import SecretKey
-from engine.wallet.seed import Account
+from engine.wallet.seed import SeedAccount
 from engine.wallet.signing import Keys
 
 __all__ = ["Keyring", "SealedKeyOf"]
@@ -31,7 +31,7 @@ class Keyring:
     def __init__(self, sealed_key: SealedKeyOf) -> None:
         self._sealed_key = sealed_key
         self._sealed: dict[str, SealedWallet] = {}
-        self._accounts: dict[str, Account] = {}  # opened seeds
+        self._accounts: dict[str, SeedAccount] = {}  # opened seeds
         self._openers: dict[str, Opener] = {}  # opened wallets of drawn keys
         self._why: dict[str, str] = {}  # of locked ones
         self._damaged: dict[str, str] = {}  # of those that no passphrase opens

@@ -12,10 +12,10 @@ from engine.money.amount import MAX_SAT
 from engine.wallet.coin import Coin, input_weight
 from engine.wallet.size import MAX_STANDARD_WEIGHT, dust_sat, tx_weight, vsize_of
 
-__all__ = ["Output", "Plan", "Share", "shares_of", "split"]
+__all__ = ["Plan", "PlannedOutput", "Share", "shares_of", "split"]
 
 
-class Output(msgspec.Struct, frozen=True, gc=False):
+class PlannedOutput(msgspec.Struct, frozen=True, gc=False):
     """What is paid, to which script."""
 
     script: bytes
@@ -27,7 +27,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     outputs."""
 
     coins: tuple[Coin, ...]
-    outputs: tuple[Output, ...]
+    outputs: tuple[PlannedOutput, ...]
     fee_sat: int
     payers: tuple[int, ...]
     """Outputs that a higher fee is taken from, in equal parts: of a sweep its only one,

@@ -13,7 +13,7 @@ from engine.errors import KeyFileError
 from engine.secrets.passphrase import check_passphrase, seal, unseal
 from engine.wallet.coin import SpendKind
 from engine.wallet.drawn_key import DrawnKind, Opener, new_secret
-from engine.wallet.seed import Account, account_of
+from engine.wallet.seed import SeedAccount, account_of
 
 __all__ = [
     "SealedWallet",
@@ -102,7 +102,7 @@ def new_keys_wallet(
     return _sealed(bare, secret, passphrase)
 
 
-def open_account(sealed: SealedWallet, passphrase: str) -> Account:
+def open_account(sealed: SealedWallet, passphrase: str) -> SeedAccount:
     """Of a seed. Raises `KeyFileError`: a wrong passphrase, a changed row."""
     words = _words(sealed, passphrase)
     return account_of(

@@ -21,7 +21,7 @@ from engine.errors import InvalidInput
 from engine.wallet.coin import SpendKind
 from engine.wallet.secret_key import SecretKey
 
-__all__ = ["Account", "account_of", "checked_words", "new_words"]
+__all__ = ["SeedAccount", "account_of", "checked_words", "new_words"]
 
 _WORDS: Final = frozenset(WORDLIST)
 _COUNTS: Final = (12, 15, 18, 21, 24)
@@ -41,7 +41,7 @@ _FORMS: Final[dict[SpendKind, str]] = {
 }
 
 
-class Account:
+class SeedAccount:
     """One account of a seed, with its private key; `repr` shows the path only."""
 
     __slots__ = ("_key", "descriptor", "path")
@@ -89,7 +89,7 @@ def checked_words(text: str) -> str:
 
 def account_of(
     words: str, extra: str, kind: SpendKind, network: str, number: int = 0
-) -> Account:
+) -> SeedAccount:
     """The account `m/purpose'/coin'/number'` of these words. `extra`: the passphrase of
     BIP 39 that some wallets add to the words; else empty."""
     extra = unicodedata.normalize("NFKD", extra)
@@ -100,4 +100,4 @@ def account_of(
     key = root.derive([HARDENED_INDEX + step for step in steps])
     origin = "/".join(f"{step}'" for step in steps)
     public = f"[{root.my_fingerprint.hex()}/{origin}]{key.to_public().to_base58()}/0/*"
-    return Account(key, f"m/{origin}", add_checksum(_FORMS[kind].format(public)))
+    return SeedAccount(key, f"m/{origin}", add_checksum(_FORMS[kind].format(public)))

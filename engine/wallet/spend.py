@@ -16,7 +16,7 @@ import msgspec
 from engine.errors import CannotSpend
 from engine.wallet.coin import Coin, input_weight, is_mature, spend_kind
 from engine.wallet.fees import FeeRules
-from engine.wallet.plan import Output, Plan, split
+from engine.wallet.plan import Plan, PlannedOutput, split
 from engine.wallet.size import MAX_STANDARD_WEIGHT, dust_sat, fee_of, tx_weight
 
 __all__ = ["MAX_INPUTS", "Left", "LeftWhy", "Sweep", "plan_payment", "plan_sweep"]
@@ -73,7 +73,7 @@ def plan_sweep(
         return Sweep(None, tuple(left))
     plan = Plan(
         coins=tuple(ready),
-        outputs=(Output(to, total - fee),),
+        outputs=(PlannedOutput(to, total - fee),),
         fee_sat=fee,
         payers=(0,),
         ceiling_sat=ceiling,
@@ -83,7 +83,7 @@ def plan_sweep(
 
 def plan_payment(
     coins: Iterable[Coin],
-    outputs: Sequence[Output],
+    outputs: Sequence[PlannedOutput],
     change: bytes,
     rate_sat_kvb: int,
     tip_height: int,
@@ -130,7 +130,7 @@ def plan_payment(
 
 def _paid(
     chosen: list[Coin],
-    outputs: Sequence[Output],
+    outputs: Sequence[PlannedOutput],
     change: bytes,
     rate_sat_kvb: int,
     fee_from_outputs: bool,
@@ -144,7 +144,7 @@ def _paid(
         paid = _reduced(outputs, fee) if fee_from_outputs else tuple(outputs)
         return Plan(
             coins=tuple(chosen),
-            outputs=(*paid, Output(change, back)),
+            outputs=(*paid, PlannedOutput(change, back)),
             fee_sat=fee,
             payers=tuple(range(len(paid))) if fee_from_outputs else (len(paid),),
             change=len(paid),
@@ -163,11 +163,13 @@ def _paid(
     )
 
 
-def _reduced(outputs: Sequence[Output], fee_sat: int) -> tuple[Output, ...]:
+def _reduced(
+    outputs: Sequence[PlannedOutput], fee_sat: int
+) -> tuple[PlannedOutput, ...]:
     """Each bears an equal part. Raises `CannotSpend` for what would be dust then."""
     parts = split(fee_sat, [1] * len(outputs))
     reduced = tuple(
-        Output(output.script, output.amount_sat - part)
+        PlannedOutput(output.script, output.amount_sat - part)
         for output, part in zip(outputs, parts, strict=True)
     )
     for output in reduced:
@@ -194,7 +196,7 @@ def _weight(coins: Iterable[Coin], paid: Sequence[bytes]) -> int:
     return tx_weight((coin.script for coin in coins), paid)
 
 
-def _no_dust(output: Output) -> None:
+def _no_dust(output: PlannedOutput) -> None:
     least = dust_sat(output.script)
     if output.amount_sat < least:
         raise CannotSpend(

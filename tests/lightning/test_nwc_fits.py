@@ -29,7 +29,7 @@ from engine.lightning.node import (
     InvoiceSeen,
     InvoiceStatus,
     LightningNode,
-    Listener,
+    NodeListener,
     PaidPage,
     Payout,
     PayoutStatus,
@@ -100,7 +100,7 @@ class NwcNode:
         after = [mark, end, offset + PAGE] if more else [end, None, 0]
         return PaidPage(paid=paid, cursor=json.dumps(after), more=more)
 
-    def stream(self, listener: Listener, ended: Callable[[], bool]) -> None:
+    def stream(self, listener: NodeListener, ended: Callable[[], bool]) -> None:
         told: SimpleQueue[str] = SimpleQueue()
         self._subscribed.append(told.put)
         try:

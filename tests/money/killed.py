@@ -16,7 +16,7 @@ from typing import Any
 import run  # first of all: it patches
 from actors.money import rounds, telling
 from actors.money.rounds import RoundsActor
-from actors.money.steps import Ask
+from actors.money.steps import AskStore
 from transport.chain.broadcasters import Broadcasters
 from transport.lightning.blink import Blink
 
@@ -45,7 +45,7 @@ def main() -> None:
     last: list[str] = []
 
     def carried_out(node: Any, wanted: Any, reply: Any) -> None:
-        if not isinstance(wanted, Ask) and wanted:
+        if not isinstance(wanted, AskStore) and wanted:
             last.append(type(wanted).__name__)
             stop(f"before {last[-1]}")
         carry_out(node, wanted, reply)

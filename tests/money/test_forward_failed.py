@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from engine.bitcoin.address import parse_address
 from engine.wallet.forward_policy import FINAL_DEPTH
 from engine.wallet.forwards import Forwards, Signer
-from engine.wallet.plan import Output
+from engine.wallet.plan import PlannedOutput
 from tests.money.test_accounts import findings_of
 from tests.money.test_sweeps_apart import OWNER, POLICY, Desk, Poor
 from tests.tools.node import running_node
@@ -63,7 +63,7 @@ def stolen(desk: Desk, payment: dict[str, Any]) -> None:
     """Somebody else who has the key was faster."""
     (sweep,) = desk.node.gateway._store.outgoing_of_payment(payment["id"])
     to = parse_address(STRANGER, "regtest").script
-    plan = replace(sweep.plan, outputs=(Output(to, sweep.sent_sat),))
+    plan = replace(sweep.plan, outputs=(PlannedOutput(to, sweep.sent_sat),))
     (coin,) = plan.coins
     previous = {coin.txid: desk.ways.raw_transaction(coin.txid)}
     desk.node.chain.broadcast(Signer(desk.seeds).sign(plan, previous).raw)

@@ -10,7 +10,7 @@ from actors.delivery.notifiers import NotifiersActor
 from engine.delivery.channel import Channel, channel_row
 from engine.delivery.endpoint import kept_settings
 from engine.delivery.kinds import KINDS
-from engine.runtime.ref import Ref, Scope
+from engine.runtime.ref import ActorScope, Ref
 from engine.secrets.vault import Vault
 from engine.store.sqlite.journal import Journal
 from engine.store.writes import Write
@@ -36,7 +36,7 @@ class StreamStage:
         self.stage = ActorStage(folder, journal=journal)
         self.redis = redis
         self.sender = RedisStreamSender(Lookups(), allow_private=True)
-        scope = Scope(
+        scope = ActorScope(
             self.stage.dispatcher,
             lambda _name: NotifiersActor(self.stage.node, VAULT, Unused(), self.sender),
             mailbox_limit=10_000,

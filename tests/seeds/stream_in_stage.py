@@ -44,7 +44,7 @@ class Journal:
     def bodies(self) -> list[str]:
         return [one.raw.decode() for one in self.taken]
 
-    # as a `Watch`
+    # as a `HeldWatch`
 
     def now(self) -> int:
         return self.at

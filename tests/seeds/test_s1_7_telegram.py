@@ -19,7 +19,7 @@ from tests.tools.telegram_double import TOKEN, Message, Refusal, TelegramDouble
 from tests.tools.wait import wait_until
 from transport.outbound.senders import Senders
 from transport.outbound.telegram import TelegramSender
-from transport.outbound.telegram_pace import Pace
+from transport.outbound.telegram_pace import TelegramPace
 from transport.outbound.webhook import WebhookSender
 
 CHANNELS = "/v1/channels"
@@ -29,7 +29,7 @@ AT_ONCE = [0] * 10
 
 @pytest.fixture(scope="module")
 def node() -> Iterator[RunningNode]:
-    telegram = TelegramSender(VERSION, allow_private=True, pace=Pace(QUICK))
+    telegram = TelegramSender(VERSION, allow_private=True, pace=TelegramPace(QUICK))
     webhook = WebhookSender(VERSION, allow_private=True)
     with running_node(sender=Senders(webhook, {"telegram": telegram})) as started:
         yield started

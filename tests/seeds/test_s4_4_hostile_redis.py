@@ -18,7 +18,7 @@ from gevent.server import StreamServer
 from engine.delivery.attempt import AttemptOutcome
 from engine.delivery.endpoint import Endpoint
 from engine.delivery.redis_settings import RedisSettings
-from engine.delivery.stream_ids import EMPTY, EntryId, Plan, Told
+from engine.delivery.stream_ids import EMPTY, EntryId, StreamPlan, StreamTold
 from tests.tools.certificates import self_signed
 from tests.tools.redis_server import RedisServer, entries
 from tests.tools.wait import wait_until
@@ -44,12 +44,12 @@ def endpoint(url: str, timeout_s: float = 60.0, **settings: Any) -> Endpoint:
     )
 
 
-def plan(*offsets: int, expected: EntryId = EMPTY) -> Plan:
+def plan(*offsets: int, expected: EntryId = EMPTY) -> StreamPlan:
     told = [(EntryId(7, n), WIRE % (n, n)) for n in offsets]
-    return Plan(expected, tuple(told))
+    return StreamPlan(expected, tuple(told))
 
 
-def tell(url: str, timeout_s: float = 60.0, **settings: Any) -> Told:
+def tell(url: str, timeout_s: float = 60.0, **settings: Any) -> StreamTold:
     sender = RedisStreamSender(Lookups(), allow_private=True)
     try:
         return sender.tell(endpoint(url, timeout_s, **settings), plan(1, 2), (0, 7))
@@ -57,7 +57,7 @@ def tell(url: str, timeout_s: float = 60.0, **settings: Any) -> Told:
         sender.forget("ch_1")
 
 
-def failed(told: Told) -> str:
+def failed(told: StreamTold) -> str:
     assert told.result.outcome is AttemptOutcome.RETRY
     assert not told.did
     error = told.result.error

@@ -16,9 +16,9 @@ import msgspec
 from actors.messages import Command, CreatePayments
 from actors.watching.supervisor import SupervisorActor
 from engine.payment.model import Payment, SavedToken, Terms, external_key
-from engine.payment.observations import Cancel, GatewayWord, Word
+from engine.payment.observations import Cancel, GatewayMeaning, GatewayWord
 from engine.payment.rules import follow
-from engine.runtime.ref import Ref, Scope
+from engine.runtime.ref import ActorScope, Ref
 from engine.runtime.simulation import SimulatedClock
 from engine.store.sqlite.journal import Journal
 from engine.store.writes import Committed, Entry, Write
@@ -34,21 +34,33 @@ PAYMENTS = 10
 STEPS = 80
 WAITED_MS = 3 * 60 * MINUTE_MS
 
-PLANS: dict[str, tuple[tuple[Word, int | None, str], ...]] = {
-    "paid": ((Word.PENDING, None, ""), (Word.SUCCESS, ASKED, "EUR")),
-    "at once": ((Word.SUCCESS, ASKED, "EUR"),),
-    "second card": ((Word.FAILED, None, ""), (Word.SUCCESS, ASKED, "EUR")),
-    "refused": ((Word.FAILED, None, ""),),
-    "little": ((Word.SUCCESS, ASKED - 1, "EUR"),),
-    "much": ((Word.SUCCESS, ASKED + 500, "EUR"),),
-    "more and more": (
-        (Word.SUCCESS, 900, "EUR"),
-        (Word.SUCCESS, ASKED, "EUR"),
+PLANS: dict[str, tuple[tuple[GatewayMeaning, int | None, str], ...]] = {
+    "paid": (
+        (GatewayMeaning.PENDING, None, ""),
+        (GatewayMeaning.SUCCESS, ASKED, "EUR"),
     ),
-    "dollars": ((Word.SUCCESS, ASKED, "USD"),),
-    "taken back": ((Word.SUCCESS, ASKED, "EUR"), (Word.REVERSED, None, "")),
-    "in part": ((Word.SUCCESS, ASKED, "EUR"), (Word.REVERSED, 500, "EUR")),
-    "undecided": ((Word.PENDING, None, ""),),
+    "at once": ((GatewayMeaning.SUCCESS, ASKED, "EUR"),),
+    "second card": (
+        (GatewayMeaning.FAILED, None, ""),
+        (GatewayMeaning.SUCCESS, ASKED, "EUR"),
+    ),
+    "refused": ((GatewayMeaning.FAILED, None, ""),),
+    "little": ((GatewayMeaning.SUCCESS, ASKED - 1, "EUR"),),
+    "much": ((GatewayMeaning.SUCCESS, ASKED + 500, "EUR"),),
+    "more and more": (
+        (GatewayMeaning.SUCCESS, 900, "EUR"),
+        (GatewayMeaning.SUCCESS, ASKED, "EUR"),
+    ),
+    "dollars": ((GatewayMeaning.SUCCESS, ASKED, "USD"),),
+    "taken back": (
+        (GatewayMeaning.SUCCESS, ASKED, "EUR"),
+        (GatewayMeaning.REVERSED, None, ""),
+    ),
+    "in part": (
+        (GatewayMeaning.SUCCESS, ASKED, "EUR"),
+        (GatewayMeaning.REVERSED, 500, "EUR"),
+    ),
+    "undecided": ((GatewayMeaning.PENDING, None, ""),),
     "never": (),
 }
 
@@ -96,7 +108,7 @@ class CardWorld:
             stage.clock = SimulatedClock(self._clock.now() + rest_ms)
             stage.node.clock = stage.clock
         self._clock = stage.clock
-        scope = Scope(
+        scope = ActorScope(
             stage.dispatcher,
             lambda _name: SupervisorActor(stage.node, stage.book, stage.booted),
         )
@@ -170,7 +182,7 @@ class CardWorld:
             card.said.append(self._sent(word, at))
         for number in range(random.choice([0, 0, 1, 2])):
             token = SavedToken(f"tok_{number}", {"last4": "4242"})
-            word = GatewayWord(gateway="cards", word=Word.TOKEN, token=token)
+            word = GatewayWord(gateway="cards", word=GatewayMeaning.TOKEN, token=token)
             card.said.append(self._sent(word, at))
         self.cards.append(card)
 

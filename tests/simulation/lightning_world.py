@@ -34,7 +34,7 @@ from engine.payment.observations import (
 from engine.payment.rest_rules import rest_due
 from engine.payment.rules import follow
 from engine.runtime.actor import Actor
-from engine.runtime.ref import Ref, Scope
+from engine.runtime.ref import ActorScope, Ref
 from engine.runtime.simulation import SimulatedClock
 from engine.store.sqlite.journal import Journal
 from engine.store.writes import Committed, Entry, Write
@@ -129,7 +129,7 @@ class LightningWorld:
             report=Published(report),
             balance=Published(None),
         )
-        scope = Scope(
+        scope = ActorScope(
             stage.dispatcher,
             lambda _name: SupervisorActor(stage.node, stage.book, stage.booted),
         )

@@ -10,10 +10,10 @@ import engine.payment.refund
 import engine.payment.refund_sums
 import engine.store.sqlite.refunds
 from actors.edge.refunds import RefundEdge
-from actors.money.desk import Desk
+from actors.money.desk import ForwarderDesk
 from actors.money.refund_payer import RefundPayer
 from actors.money.refunds import RefundsActor
-from actors.money.steps import Ask, Commit, Steps, TellRefund
+from actors.money.steps import AskStore, Commit, Steps, TellRefund
 from engine.errors import EngineError
 from engine.money.ledger import Posting
 from engine.payment.model import Payment
@@ -152,21 +152,21 @@ def a_failed_try_may_be_mined_beside_another(patch: Patch) -> None:
 
 def a_refund_that_is_sent_is_paid(patch: Patch) -> None:
     def settle(self: RefundPayer, refund: Refund) -> Steps:
-        first: Outgoing = yield Ask(lambda s: s.outgoing(refund.outgoing_id))
+        first: Outgoing = yield AskStore(lambda s: s.outgoing(refund.outgoing_id))
         yield from self._arrived(refund, first)
 
     patch.setattr(RefundPayer, "_settle", settle)
 
 
 def nobody_looks_what_was_mined_instead(patch: Patch) -> None:
-    tell = Desk._tell_rests
+    tell = ForwarderDesk._tell_rests
 
-    def once(self: Desk, outgoing: Outgoing) -> Steps:
-        refund: Refund = yield Ask(lambda s: s.refund(outgoing.cause))
+    def once(self: ForwarderDesk, outgoing: Outgoing) -> Steps:
+        refund: Refund = yield AskStore(lambda s: s.refund(outgoing.cause))
         if refund.state is not RefundState.PAID:
             yield from tell(self, outgoing)
 
-    patch.setattr(Desk, "_tell_rests", once)
+    patch.setattr(ForwarderDesk, "_tell_rests", once)
 
 
 PLANTED_REFUNDS: dict[Plant, int] = {

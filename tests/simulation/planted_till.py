@@ -8,7 +8,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from actors.money import till as till_module
-from actors.money.steps import Commit, Steps, Tell
+from actors.money.steps import Commit, Steps, TellPayment
 from actors.money.till import TillActor
 from engine.errors import LightningError
 from engine.lightning import till_steps
@@ -93,7 +93,7 @@ class _NotesThatItToldBeforeItTells(TillActor):
         if forward.is_untold and forward.state in FINISHED and forward.was_shown:
             after = told(forward)
             if (yield Commit((MoveTill(after, forward.step),))):
-                yield Tell(forward.payment_id, part_of(forward))
+                yield TellPayment(forward.payment_id, part_of(forward))
             return after
         return (yield from super()._step(forward))
 

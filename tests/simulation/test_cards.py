@@ -15,15 +15,8 @@ from msgspec.structs import replace
 from engine.payment import external_rules
 from engine.payment.events import Event
 from engine.payment.fold import EventBuilder
-from engine.payment.model import (
-    EventType,
-    External,
-    Flag,
-    Payment,
-    SavedToken,
-    Status,
-)
-from engine.payment.observations import GatewayWord, Word
+from engine.payment.model import EventType, External, Flag, Payment, SavedToken, Status
+from engine.payment.observations import GatewayMeaning, GatewayWord
 from engine.store.sqlite.ledger_check import findings
 from tests.simulation.card_world import ASKED, Card, CardWorld, Said
 from tests.simulation.plant import Plant
@@ -76,7 +69,7 @@ def _judge_tokens(card: Card, payment: Payment, events: list[Event]) -> None:
 
 def _judge_paid(card: Card, payment: Payment, events: list[Event]) -> None:
     """Confirmed once, with the word that says so, and taken back once, after it."""
-    paid, back = _paid_with(card), _first(card, Word.REVERSED, None)
+    paid, back = _paid_with(card), _first(card, GatewayMeaning.REVERSED, None)
     confirmed = _of(events, EventType.CONFIRMED)
     reversed_ = _of(events, EventType.REVERSED)
     is_late = card.cancelled_at is not None and (
@@ -101,10 +94,14 @@ def _judge_sums(card: Card, payment: Payment, events: list[Event]) -> None:
     best = max((s.word.amount_minor or 0 for s in _successes(card)), default=0)
     other = any(s.word.currency == "USD" for s in card.heard)
     parts = max(
-        (s.word.amount_minor or 0 for s in card.heard if s.word.word is Word.REVERSED),
+        (
+            s.word.amount_minor or 0
+            for s in card.heard
+            if s.word.word is GatewayMeaning.REVERSED
+        ),
         default=0,
     )
-    is_back = _first(card, Word.REVERSED, None) is not None
+    is_back = _first(card, GatewayMeaning.REVERSED, None) is not None
     is_short = not is_back and ((best or other) and best - parts < ASKED)
     assert (Flag.UNDERPAID in payment.flags) == bool(is_short)
     assert (Flag.OVERPAID in payment.flags) == (not is_back and best > ASKED)
@@ -123,16 +120,23 @@ def _judge_end_of_time(card: Card, events: list[Event]) -> None:
         assert event.at >= card.terms.expires_at
         heard = [s for s in card.heard if s.heard_at < event.at]
         kinds = {s.word.word for s in heard}
-        if Word.PENDING in kinds and not kinds & {Word.SUCCESS, Word.FAILED}:
+        if GatewayMeaning.PENDING in kinds and not kinds & {
+            GatewayMeaning.SUCCESS,
+            GatewayMeaning.FAILED,
+        }:
             assert event.at >= card.terms.monitor_until
         enough = [s for s in heard if _is_enough(s)]
         assert not enough, "expired though it was paid"
     for event in failed:
         assert any(
-            said.word.word in {Word.FAILED, Word.REVERSED} and said.heard_at >= event.at
+            said.word.word in {GatewayMeaning.FAILED, GatewayMeaning.REVERSED}
+            and said.heard_at >= event.at
             for said in card.heard
         )
-    is_quiet = not {s.word.word for s in card.heard} - {Word.PENDING, Word.TOKEN}
+    is_quiet = not {s.word.word for s in card.heard} - {
+        GatewayMeaning.PENDING,
+        GatewayMeaning.TOKEN,
+    }
     if is_quiet and card.cancelled_at is None:
         assert len(expired) == 1, "it waits for ever"
 
@@ -141,14 +145,14 @@ def _successes(card: Card) -> list[Said]:
     return [
         said
         for said in card.heard
-        if said.word.word is Word.SUCCESS and said.word.currency == "EUR"
+        if said.word.word is GatewayMeaning.SUCCESS and said.word.currency == "EUR"
     ]
 
 
 def _is_enough(said: Said) -> bool:
     word = said.word
     return (
-        word.word is Word.SUCCESS
+        word.word is GatewayMeaning.SUCCESS
         and word.currency == "EUR"
         and (word.amount_minor or 0) >= ASKED
     )
@@ -158,7 +162,7 @@ def _paid_with(card: Card) -> Said | None:
     return next((said for said in card.heard if _is_enough(said)), None)
 
 
-def _first(card: Card, kind: Word, amount: int | None) -> Said | None:
+def _first(card: Card, kind: GatewayMeaning, amount: int | None) -> Said | None:
     return next(
         (
             said
@@ -211,7 +215,7 @@ def _added(patch: pytest.MonkeyPatch) -> None:
 
     def with_(payment: Payment, word: GatewayWord) -> External:
         said = as_it_is(payment, word)
-        if said is payment.external or word.word is not Word.SUCCESS:
+        if said is payment.external or word.word is not GatewayMeaning.SUCCESS:
             return said
         both = payment.external.received_minor + (word.amount_minor or 0)
         return replace(said, received_minor=both)

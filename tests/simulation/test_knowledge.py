@@ -5,7 +5,7 @@ import pytest
 from actors.messages import CoverageEnded, PollNow, ReviewDue, Round, RoundDone
 from engine.chain.feed import SourceStatus
 from engine.ports import Freshness
-from engine.runtime.ref import Ref, Scope
+from engine.runtime.ref import ActorScope, Ref
 from tests.simulation.broken import Broken
 from tests.simulation.chain import SimChain
 from tests.simulation.judges import Judges
@@ -86,7 +86,9 @@ def test_how_a_source_is_makes_no_answer_of_its_rounds_silence() -> None:
 def test_a_watcher_that_crashed_may_get_what_overtakes_first(overtakes: object) -> None:
     """World 96825: coverage had ended while it was down."""
     knowledge = Scene(round_loaded=True, probe_loaded=True).knowledge
-    watcher = Ref(Scope(Lazy(), lambda _name: pytest.fail("nobody starts it")), "p")
+    watcher = Ref(
+        ActorScope(Lazy(), lambda _name: pytest.fail("nobody starts it")), "p"
+    )
     again, other = PollNow(), PollNow()
     knowledge.on_watcher_crash(watcher, again)
     knowledge.on_watcher_mail(watcher, overtakes)

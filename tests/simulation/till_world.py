@@ -14,7 +14,7 @@ from actors.facts.alerts import Alerts
 from actors.facts.counters import Counters
 from actors.facts.published import Published
 from actors.money import till as till_module
-from actors.money.steps import Ask, Commit, Tell
+from actors.money.steps import AskStore, Commit, TellPayment
 from actors.money.till import TillActor
 from actors.node import Settings
 from engine.errors import InvoiceMismatch
@@ -272,11 +272,11 @@ class TillWorld:
 
     def _carried_out(self, wanted: Any) -> Any:
         match wanted:
-            case Ask(question):
+            case AskStore(question):
                 return question(self.store)
             case Commit(rows):
                 return isinstance(self._write(Write(rows=rows)), Committed)
-            case Tell(payment_id, part):
+            case TellPayment(payment_id, part):
                 payment = self.store.payment(payment_id)
                 assert payment is not None
                 decided = follow(payment, Forward(part), self.clock.at)

@@ -20,7 +20,7 @@ from gevent.event import Event  # noqa: E402
 sys.path[0] = str(Path(__file__).parents[2])
 
 from tests.tools.endpoints import echo  # noqa: E402
-from transport.server.limits import Limits  # noqa: E402
+from transport.server.limits import ServerLimits  # noqa: E402
 from transport.server.server import Server  # noqa: E402
 
 
@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("--max-message", type=int, default=32 * 1024 * 1024)
     parser.add_argument("--connections", type=int, default=20_000)
     options = parser.parse_args()
-    limits = Limits(
+    limits = ServerLimits(
         connections=options.connections,
         connections_per_address=options.connections,
         ws_message_bytes=options.max_message,

@@ -7,7 +7,7 @@ from typing import Any
 from gevent.event import Event
 
 from tests.tools.wsclient import BINARY, frame
-from transport.server.limits import Limits
+from transport.server.limits import ServerLimits
 from transport.server.server import Server
 from transport.server.websocket.connection import WebSocket, encode_text
 
@@ -50,7 +50,7 @@ def serving_websockets(
     endpoint: Callable[[WebSocket], None] = echo, **limits: Any
 ) -> Iterator[Server]:
     server = Server(
-        no_app, lambda _: endpoint, "127.0.0.1", 0, Limits(**{**QUICK, **limits})
+        no_app, lambda _: endpoint, "127.0.0.1", 0, ServerLimits(**{**QUICK, **limits})
     )
     server.start()
     try:

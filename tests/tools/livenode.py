@@ -52,7 +52,7 @@ from transport.live.socketio.engine import Engine
 from transport.live.socketio.limits import SocketioLimits
 from transport.live.socketio.mount import Mount
 from transport.outbound.webhook import WebhookSender
-from transport.server.limits import Limits
+from transport.server.limits import ServerLimits
 from transport.server.server import Server
 
 __all__ = ["INSIDER", "KEY", "SECRET", "Answer", "LiveNode", "live_node"]
@@ -78,7 +78,7 @@ class LiveNode:
     """A node that runs. Made by `live_node`."""
 
     def __init__(self, folder: Path, options: dict[str, Any]) -> None:
-        limits = Limits(**options.pop("limits", {}))
+        limits = ServerLimits(**options.pop("limits", {}))
         port = options.pop("port", 0)  # named where the server is started again
         origins = options.pop("origins", ())
         proxies = options.pop("trusted_proxies", ())

@@ -8,7 +8,7 @@ from engine.money.ledger import balances
 from engine.payment.booking import postings_of
 from engine.payment.events import Event
 from engine.payment.model import Terms
-from engine.store.ledger_port import Balance, PostingRecord
+from engine.store.ledger_port import LedgerBalance, PostingRecord
 from engine.store.ledger_writes import LedgerRow
 from tests.tools.memory_rows import Refused, Tables
 
@@ -64,9 +64,11 @@ class MemoryLedger:
 
     def balances(
         self, merchant: str, after: tuple[str, str], limit: int
-    ) -> list[Balance]:
+    ) -> list[LedgerBalance]:
         sums = sorted(_sums(self._tables.ledger.values(), merchant).items())
-        return [Balance(*key, amount) for key, amount in sums if key > after][:limit]
+        return [LedgerBalance(*key, amount) for key, amount in sums if key > after][
+            :limit
+        ]
 
     def postings(
         self, merchant: str, user: str | None, after: int, limit: int

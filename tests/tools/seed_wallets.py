@@ -11,7 +11,7 @@ from engine.wallet.coin import Coin, SpendKind
 from engine.wallet.forward_policy import ForwardPolicy
 from engine.wallet.forwards import Forwards, Signer
 from engine.wallet.secret_key import SecretKey
-from engine.wallet.seed import Account, account_of
+from engine.wallet.seed import SeedAccount, account_of
 from tests.tools.node import RunningNode
 from transport.devchain.broadcast import DevBroadcaster
 from transport.devchain.chain import DevChain
@@ -27,7 +27,7 @@ class Seeds:
 
     def __init__(self, policy: ForwardPolicy) -> None:
         self._policy = policy
-        self._accounts: dict[str, Account] = {}
+        self._accounts: dict[str, SeedAccount] = {}
         self._descriptors: dict[str, str] = {}  # by merchant
 
     def forwards(self, chain: DevChain) -> Forwards:

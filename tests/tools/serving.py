@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.tools.wait import wait_until
 from tests.tools.wsclient import WsClient, read_response
-from transport.server.limits import Limits
+from transport.server.limits import ServerLimits
 from transport.server.request_body import read_body
 from transport.server.server import Server
 
@@ -51,7 +51,7 @@ def serving(
     app: App = hello, routes: Any = no_routes, **options: Any
 ) -> Iterator[Server]:
     own = {k: options.pop(k) for k in ("origins", "trusted_proxies") if k in options}
-    server = Server(app, routes, "127.0.0.1", 0, Limits(**options), **own)
+    server = Server(app, routes, "127.0.0.1", 0, ServerLimits(**options), **own)
     server.start()
     try:
         yield server

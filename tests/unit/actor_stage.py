@@ -20,7 +20,7 @@ from engine.payment.model import Payment
 from engine.payment.observations import Observation
 from engine.payment.rules import decide, evolve
 from engine.runtime.actor import Actor
-from engine.runtime.ref import Ref, Scope
+from engine.runtime.ref import ActorScope, Ref
 from engine.runtime.simulation import SimulatedClock, SimulatedDispatcher
 from engine.store.sqlite.journal import Journal
 from engine.store.writes import Entry, Outcome, Write
@@ -81,7 +81,7 @@ class ActorStage:
         node.source = self.start("source", self.source)
 
     def start(self, name: str, actor: Actor, limit: int = 1_000) -> Ref:
-        scope = Scope(self.dispatcher, lambda _name: actor, mailbox_limit=limit)
+        scope = ActorScope(self.dispatcher, lambda _name: actor, mailbox_limit=limit)
         ref = Ref(scope, name)
         ref.start()
         return ref

@@ -25,7 +25,7 @@ from engine.chain.sync import sync
 from engine.delivery.attempt import AttemptOutcome
 from engine.errors import SourceUnavailable
 from engine.payment.events import CommittedEvent, encode, opening, with_offset
-from engine.runtime.ref import Ref, Scope
+from engine.runtime.ref import ActorScope, Ref
 from engine.store.sqlite.threads import ReaderThreads, WriterThread
 from tests.tools.fake_feed import FakeFeed, make_tx
 from tests.tools.wsclient import frame
@@ -174,7 +174,7 @@ class Readers:
     def __init__(self, stage: ActorStage, *feeds: FakeFeed) -> None:
         self.stage = stage
         stage.booted.publish(True)
-        scope = Scope(
+        scope = ActorScope(
             stage.dispatcher,
             lambda _: SourceActor(stage.node, self.specs, stage.published),
         )
@@ -184,7 +184,7 @@ class Readers:
 
     def _spec(self, number: int, feed: FakeFeed) -> FeedSpec:
         store = self.stage.store
-        scope = Scope(
+        scope = ActorScope(
             self.stage.dispatcher,
             lambda _: BlockFeedWorker(self.stage.node, number, feed, store),
             parent=self.source,

@@ -25,21 +25,12 @@ from msgspec.structs import replace
 
 from engine.chain.feed import Output, SourceStatus
 from engine.chain.source_url import parse_source_url
-from engine.errors import (
-    HistoryIncomplete,
-    SourceGarbage,
-    SourceUnavailable,
-)
+from engine.errors import HistoryIncomplete, SourceGarbage, SourceUnavailable
 from transport.chain.block_hashes import BlockHeights, is_hash
 from transport.chain.esplora_history import AddressHistories
 from transport.chain.esplora_index import AddressIndex
-from transport.chain.esplora_json import (
-    Block,
-    BlockStatus,
-    Hash,
-    hashes_to_its_id,
-)
-from transport.chain.explorer_tip import TipGuard, Verdict
+from transport.chain.esplora_json import Block, BlockStatus, Hash, hashes_to_its_id
+from transport.chain.explorer_tip import TipGuard, TipVerdict
 from transport.chain.http_client import (
     DEADLINE_S,
     Request,
@@ -167,7 +158,7 @@ class Esplora:
 
     # -- the last block ----------------------------------------------------------------
 
-    def _judged(self, block_hash: str) -> Verdict:
+    def _judged(self, block_hash: str) -> TipVerdict:
         """Of a last block that was not believed to be one before."""
         path = f"/block/{block_hash}"
         body = self._find(path)
@@ -191,7 +182,7 @@ class Esplora:
             self._stands.remember(block_hash, block.height)
         return verdict
 
-    def _unknown(self) -> Verdict:
+    def _unknown(self) -> TipVerdict:
         """It does not know its own last block: another server has it already, or none.
 
         Until that is told for long, what it said before is gone by.

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from engine.chain.feed import Tip
 from transport.chain.esplora_json import Block
 
-__all__ = ["FREE_STEP", "LAG_S", "MAX_JUMP", "TWICE_S", "TipGuard", "Verdict"]
+__all__ = ["FREE_STEP", "LAG_S", "MAX_JUMP", "TWICE_S", "TipGuard", "TipVerdict"]
 
 FREE_STEP = 3
 """Blocks that may come at once where blocks take ten minutes, beside those of the time
@@ -65,7 +65,7 @@ BlockAt = Callable[[int], str | None]
 
 
 @dataclass(frozen=True)
-class Verdict:
+class TipVerdict:
     """What became of a last block that was told."""
 
     tip: Tip  # to go by: the one that was told, or the one before it
@@ -87,7 +87,7 @@ class TipGuard:
         self._claim: tuple[int, float] | None = None  # height of a jump, told since
         self._lower_since: float | None = None  # a tip was told that was one before
 
-    def known(self, block_hash: str) -> Verdict | None:
+    def known(self, block_hash: str) -> TipVerdict | None:
         """Of a block that was believed to be the last one before.
 
         Behind one name there are several servers, and some have a new block later. So
@@ -101,21 +101,21 @@ class TipGuard:
         assert best is not None, block_hash
         if block_hash == best.hash:
             self._seen_s, self._lower_since = now, None
-            return Verdict(*known)
+            return TipVerdict(*known)
         if self._lower_since is None:
             self._lower_since = now
         lags = best.height - known[0].height <= FREE_STEP
         if lags and now - self._lower_since < LAG_S:
             return self.kept(None)
-        return Verdict(*known)
+        return TipVerdict(*known)
 
-    def kept(self, doubt: str | None) -> Verdict | None:
+    def kept(self, doubt: str | None) -> TipVerdict | None:
         """Go by the last one that was believed; None if there is none."""
         if self._best is None:
             return None
-        return Verdict(self._best, self._best_time_s, doubt)
+        return TipVerdict(self._best, self._best_time_s, doubt)
 
-    def judge(self, block: Block, *, proven: bool, block_at: BlockAt) -> Verdict:
+    def judge(self, block: Block, *, proven: bool, block_at: BlockAt) -> TipVerdict:
         """Of a block that is told to be the last one for the first time.
 
         `proven`: its fields hash to its id. Raises ValueError for a first block of all
@@ -156,14 +156,16 @@ class TipGuard:
             return f"tells of height {told.height:,}, which {by} is not reached yet"
         return None if block_at(told.height) == told.hash else _misplaced(told)
 
-    def _lower(self, told: Tip, block: Block, best: Tip, block_at: BlockAt) -> Verdict:
+    def _lower(
+        self, told: Tip, block: Block, best: Tip, block_at: BlockAt
+    ) -> TipVerdict:
         """It went back, catches up, or has another branch of the same height."""
         if block_at(told.height) != told.hash:
             return self._doubted(_misplaced(told))
         if told.height == best.height:
             return self._believe(told, block, reorg=True)
         self._claim = None
-        return Verdict(told, block.timestamp, reorg=True)
+        return TipVerdict(told, block.timestamp, reorg=True)
 
     def _too_far(self, told: Tip, best: Tip) -> str | None:
         """Why it cannot be so much higher than the last one; None if it can."""
@@ -184,7 +186,7 @@ class TipGuard:
             return text
         return None if now - claimed[1] >= TWICE_S else text
 
-    def _believe(self, told: Tip, block: Block, *, reorg: bool = False) -> Verdict:
+    def _believe(self, told: Tip, block: Block, *, reorg: bool = False) -> TipVerdict:
         self._best, self._best_time_s = told, block.timestamp
         self._seen_s = self._now()
         self._claim = self._lower_since = None
@@ -193,9 +195,9 @@ class TipGuard:
         while len(self._known) >= REMEMBERED:
             del self._known[next(iter(self._known))]
         self._known[told.hash] = told, block.timestamp
-        return Verdict(told, block.timestamp, reorg=reorg)
+        return TipVerdict(told, block.timestamp, reorg=reorg)
 
-    def _doubted(self, doubt: str) -> Verdict:
+    def _doubted(self, doubt: str) -> TipVerdict:
         verdict = self.kept(doubt)
         assert verdict is not None, doubt
         return verdict

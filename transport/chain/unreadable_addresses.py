@@ -6,14 +6,14 @@ So that they cost no more requests than any other. A memory, bounded; it asks no
 from collections.abc import Callable
 from dataclasses import dataclass
 
-__all__ = ["MAX_ADDRESSES", "Trouble", "UnreadableAddresses"]
+__all__ = ["MAX_ADDRESSES", "AddressTrouble", "UnreadableAddresses"]
 
 MAX_ADDRESSES = 10_000
 """More are forgotten, the oldest first: they are asked once too often then."""
 
 
 @dataclass(frozen=True)
-class Trouble:
+class AddressTrouble:
     """Why an address cannot be read whole, for people."""
 
     reason: str
@@ -26,10 +26,10 @@ class UnreadableAddresses:
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
-        self._troubles: dict[str, Trouble] = {}
+        self._troubles: dict[str, AddressTrouble] = {}
         self._failed: dict[str, int] = {}
 
-    def trouble(self, address: str) -> Trouble | None:
+    def trouble(self, address: str) -> AddressTrouble | None:
         """What holds of it now."""
         found = self._troubles.get(address)
         if found is not None and found.until <= self._now():
@@ -44,7 +44,7 @@ class UnreadableAddresses:
         _make_room(self._troubles)
         self._troubles.pop(address, None)
         until = self._now() + for_s
-        self._troubles[address] = Trouble(reason, shows_nothing, until)
+        self._troubles[address] = AddressTrouble(reason, shows_nothing, until)
 
     def failed(self, address: str) -> int:
         """It failed; how often now, one after another."""
@@ -57,6 +57,6 @@ class UnreadableAddresses:
         self._failed.pop(address, None)
 
 
-def _make_room(memory: dict[str, Trouble] | dict[str, int]) -> None:
+def _make_room(memory: dict[str, AddressTrouble] | dict[str, int]) -> None:
     while len(memory) >= MAX_ADDRESSES:
         del memory[next(iter(memory))]

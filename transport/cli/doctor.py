@@ -14,20 +14,12 @@ import click
 from engine.config import Config
 from engine.delivery.channel import channel_of
 from engine.delivery.endpoint import endpoint_of
-from engine.errors import (
-    KeyFileError,
-    OlderSchema,
-    StoreUnreadable,
-    WrongKey,
-)
+from engine.errors import KeyFileError, OlderSchema, StoreUnreadable, WrongKey
 from engine.merchants.record import Limits as MerchantLimits
 from engine.secrets.key_file import key_path, node_key
 from engine.secrets.vault import Vault
 from engine.store.merchant_rows import merchants_of
-from engine.store.sqlite.offline import (
-    SQLITE_VERSION,
-    Findings,
-)
+from engine.store.sqlite.offline import SQLITE_VERSION, Findings
 from engine.store.sqlite.offline import examine as examine_database
 from transport.cli.client import CallFailed, NodeClient
 from transport.cli.database_checks import check_copy, check_files
@@ -43,7 +35,7 @@ from transport.cli.source_checks import Check, check_sources
 from transport.cli.starting import CannotStart, refuse_unknown_seeds
 from transport.cli.surroundings import FEW_CLIENTS, exposed_files
 from transport.cli.words import say, style
-from transport.server.limits import Limits
+from transport.server.limits import ServerLimits
 
 __all__ = ["doctor", "examine"]
 
@@ -202,7 +194,7 @@ def _check_modes(config: Config, config_path: str | None) -> Iterator[Check]:
 
 def _check_machine() -> Iterator[Check]:
     files = raise_limit()
-    wanted = Limits().connections
+    wanted = ServerLimits().connections
     clients = client_connections(files, wanted)
     text = f"open files: {files}, enough for {clients} clients"
     hint = "; for more, raise the hard limit (`ulimit -Hn`, LimitNOFILE= of systemd)"

@@ -22,7 +22,7 @@ from engine.delivery.channel import payload
 from transport.cli.words import Styled, say, style
 from transport.outbound.webhook import parse_secret, sign
 
-__all__ = ["ATTEMPTS", "LANES", "MAX_WAITING", "Forwarder", "Told"]
+__all__ = ["ATTEMPTS", "LANES", "MAX_WAITING", "Forwarder", "WireEvent"]
 
 LANES: Final = 8
 """Payments that are told of at one time."""
@@ -38,7 +38,7 @@ LONGEST_WAIT_S: Final = 30.0
 TIMEOUT_S: Final = 15.0
 
 
-class Told:
+class WireEvent:
     """An event as it is on the wire, and its place."""
 
     __slots__ = ("event", "offset", "wire")
@@ -64,14 +64,16 @@ class Forwarder:
         self._on_progress = on_progress
         self._session = requests.Session()
         self._session.trust_env = False  # no proxy, no netrc
-        self._queues: dict[str, deque[Told]] = {}  # by payment; the first is on its way
+        self._queues: dict[
+            str, deque[WireEvent]
+        ] = {}  # by payment; the first is on its way
         self._open: dict[int, None] = {}  # offsets that are not done, in their order
         self._last = 0  # the offset that was put in last
         self._pool = Pool(LANES)
         self._room = Signal()
         self._room.set()
 
-    def put(self, told: Told) -> None:
+    def put(self, told: WireEvent) -> None:
         """Send it when its turn comes. Waits while too many wait."""
         while len(self._open) >= MAX_WAITING:
             self._room.clear()
@@ -116,7 +118,7 @@ class Forwarder:
             self._on_progress()
         del self._queues[name]
 
-    def _deliver(self, told: Told) -> None:
+    def _deliver(self, told: WireEvent) -> None:
         wait_s = FIRST_WAIT_S
         for attempts_left in reversed(range(ATTEMPTS)):
             began = time.monotonic()
@@ -133,7 +135,7 @@ class Forwarder:
                 why = f"after {ATTEMPTS} attempts: {refused}"
                 _tell(told, style("given up", "red"), why)
 
-    def _post(self, told: Told) -> str | None:
+    def _post(self, told: WireEvent) -> str | None:
         """Why it was not taken; None: it was."""
         event, now_s = told.event, int(time.time())
         body = payload(told.wire, str(event["type"]), str(event["at"]))
@@ -161,7 +163,7 @@ class Forwarder:
         return f"it answered {answer.status_code}"
 
 
-def _tell(told: Told, what: Styled, rest: str) -> None:
+def _tell(told: WireEvent, what: Styled, rest: str) -> None:
     event = told.event
     name = f"{event['type']!s:<20} {event['payment_id']} seq {event['seq']}"
     say(f"{name}  ", what, f"  {rest}")

@@ -20,7 +20,7 @@ import msgspec
 from engine.store.epochs import Position
 from transport.cli.client import CallFailed, NodeClient
 from transport.cli.failures import plain_errors
-from transport.cli.hook_forwarder import Forwarder, Told
+from transport.cli.hook_forwarder import Forwarder, WireEvent
 from transport.cli.options import api_key_option, url_option
 from transport.cli.words import say, style
 from transport.outbound.webhook import new_secret, parse_secret
@@ -212,7 +212,7 @@ class _Follower:
         )
         try:
             after = str(page["next_cursor"])
-            told = [Told(_encoded(one), one) for one in page["data"]]
+            told = [WireEvent(_encoded(one), one) for one in page["data"]]
             position = Position.parse(after)
         except (TypeError, KeyError, ValueError) as error:
             raise CallFailed(_NOT_OURS, 200) from error

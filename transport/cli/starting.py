@@ -27,7 +27,7 @@ from transport.outbound.email import MailNode
 from transport.outbound.email_templates import read_folder
 from transport.outbound.heartbeat import OutsideWatch
 from transport.seeds.admission import SeedLimits
-from transport.server.limits import CallLimits, Limits
+from transport.server.limits import CallLimits, ServerLimits
 
 __all__ = [
     "CannotStart",
@@ -177,9 +177,9 @@ def lnurl_limits(config: Config) -> LnurlLimits:
     return LnurlLimits(per_minute=config.lnurl_per_minute, open=config.lnurl_open)
 
 
-def server_limits(config: Config) -> Limits:
+def server_limits(config: Config) -> ServerLimits:
     """As many connections as there may be open files; takes as many as it may have."""
-    limits = Limits(
+    limits = ServerLimits(
         connections_per_address=config.connections_per_address,
         idle_timeout_s=float(config.keep_alive_s),
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 from engine.files.database_files import beside, real
 from engine.settings.table import OPTIONS
 from transport.cli.open_files import client_connections, raise_limit
-from transport.server.limits import Limits
+from transport.server.limits import ServerLimits
 
 __all__ = ["FEW_CLIENTS", "exposed_files", "warn_of_surroundings"]
 
@@ -28,7 +28,7 @@ SECRETS = {"sources", "merchants", *(o.name for o in OPTIONS if o.secret)}
 def warn_of_surroundings(db: str, config_path: str | None) -> None:
     """A line of the log for each."""
     files = raise_limit()
-    clients = client_connections(files, Limits().connections)
+    clients = client_connections(files, ServerLimits().connections)
     if clients < FEW_CLIENTS:
         _log.warning(
             "files.few open_files=%d clients=%d detail=more connections are refused;"

@@ -15,7 +15,7 @@ from engine.errors import InvalidAmount
 from engine.merchants.gateway_mapping import GatewayMapping, Places, places_of
 from engine.money.currency import CURRENCY, decimals_of, minor_of
 from engine.payment.model import SavedToken
-from engine.payment.observations import GatewayWord, Word
+from engine.payment.observations import GatewayMeaning, GatewayWord
 from transport.bodies.problem_body import FieldError
 from transport.http.input_values import MAX_EXTERNAL_ID
 from transport.http.problems import invalid
@@ -40,7 +40,7 @@ class GatewayNotification(msgspec.Struct, frozen=True, kw_only=True):
     gateway: str
     invoice: str
     said: str  # the gateway's own word
-    word: Word | None
+    word: GatewayMeaning | None
     event_id: str | None = None
     amount_minor: int | None = None
     currency: str = ""
@@ -151,20 +151,20 @@ class _Reader:
             return ""
         return text
 
-    def _amount(self, word: Word | None, decimals: int) -> int | None:
+    def _amount(self, word: GatewayMeaning | None, decimals: int) -> int | None:
         places = self._mapping.fields.amount
         found = self._body.find(places_of(places))
         if places is None:
             return None
         if found is None:
-            if word is Word.SUCCESS:
+            if word is GatewayMeaning.SUCCESS:
                 self._wrong("amount", places, "is not there")
             return None
         is_minor = self._mapping.amount_unit == "minor"
         try:
             return minor_of(found, decimals, is_minor=is_minor)
         except InvalidAmount as error:
-            if word in {Word.SUCCESS, Word.REVERSED}:
+            if word in {GatewayMeaning.SUCCESS, GatewayMeaning.REVERSED}:
                 self._wrong("amount", places, str(error))
             return None
 
@@ -197,8 +197,8 @@ def _pointer(place: str) -> str:
     return place if place.startswith("/") else "/" + place.replace(".", "/")
 
 
-def _meaning(mapping: GatewayMapping, said: str) -> Word | None:
-    for word in Word:
+def _meaning(mapping: GatewayMapping, said: str) -> GatewayMeaning | None:
+    for word in GatewayMeaning:
         if said in getattr(mapping.words, word.value):
             return word
     return None

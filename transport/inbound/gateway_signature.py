@@ -22,7 +22,7 @@ from typing import Final
 from engine.merchants.gateway_mapping import GatewaySignature
 from transport.inbound.gateway_body import Body
 
-__all__ = ["Signed", "signed_by"]
+__all__ = ["SignatureCheck", "signed_by"]
 
 MAX_SIGNATURES: Final = 8
 """In one header; a gateway that rotates sends two."""
@@ -33,7 +33,7 @@ _PLACEHOLDER = re.compile(rb"\{([a-z]+)(?::([^{}]*))?\}")
 _SECONDS = re.compile(r"[0-9]{1,13}", re.ASCII)
 
 
-class Signed(Enum):
+class SignatureCheck(Enum):
     """What came of the check."""
 
     YES = "yes"
@@ -48,12 +48,12 @@ def signed_by(
     headers: Mapping[str, str],
     body: Body,
     now_s: float,
-) -> Signed:
+) -> SignatureCheck:
     """Whether one of the secrets signed this. `headers` by name in lower case."""
     given = _given(signature, headers, body)
     stamp = _timestamp(signature, headers)
     if signature.has_timestamp and stamp is None:
-        return Signed.NO
+        return SignatureCheck.NO
     is_signed = False
     for secret in secrets:
         expected = _expected(signature, secret, raw, headers, body, stamp or "")
@@ -62,10 +62,10 @@ def signed_by(
                 one.encode("utf-8", "replace"), expected.encode("utf-8", "replace")
             )
     if not is_signed:
-        return Signed.NO
+        return SignatureCheck.NO
     if stamp is not None and abs(now_s - int(stamp)) > signature.tolerance_s:
-        return Signed.TOO_OLD
-    return Signed.YES
+        return SignatureCheck.TOO_OLD
+    return SignatureCheck.YES
 
 
 def _given(

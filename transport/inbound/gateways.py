@@ -34,7 +34,7 @@ from transport.http.new_ids import new_payment_id
 from transport.http.problems import Problem, rate_limited, retry_later
 from transport.inbound.gateway_body import BODY_BYTES, Body, read_gateway_body
 from transport.inbound.gateway_reading import GatewayNotification, read_notification
-from transport.inbound.gateway_signature import Signed, signed_by
+from transport.inbound.gateway_signature import SignatureCheck, signed_by
 from transport.server.limits import RateLimiter
 
 __all__ = ["GatewayVerdict", "Gateways", "opened_secrets"]
@@ -186,7 +186,7 @@ class Gateways:
                     "This gateway does not act for a merchant of that name.",
                 )
             candidates = [merchant]
-        found: dict[str, Signed] = {}
+        found: dict[str, SignatureCheck] = {}
         unread: Problem | None = None  # one merchant's must not stop the others'
         for one in candidates:
             try:
@@ -197,7 +197,7 @@ class Gateways:
             found[one] = signed_by(
                 mapping.signature, secrets, raw, headers, body, now_s
             )
-        signers = [one for one, signed in found.items() if signed is Signed.YES]
+        signers = [one for one, signed in found.items() if signed is SignatureCheck.YES]
         if len(signers) == 1:
             return signers[0]
         if len(signers) > 1:
@@ -205,7 +205,7 @@ class Gateways:
                       " same secret", name, ",".join(signers))  # fmt: skip
         elif unread is not None:  # it may be of that one: it is to come again
             raise unread
-        elif Signed.TOO_OLD in found.values():
+        elif SignatureCheck.TOO_OLD in found.values():
             raise Problem(
                 Code.UNAUTHORIZED,
                 "The notification is signed, but its time is more than"

@@ -26,10 +26,10 @@ from transport.inbound.gateway_reading import read_notification
 from transport.inbound.gateways import Gateways
 from transport.inbound.redis_entries import Notification
 from transport.inbound.redis_stream import (
+    HeldWatch,
     RedisStreamReader,
     StreamNames,
     StreamState,
-    Watch,
 )
 from transport.outbound.lookups import Lookups
 
@@ -42,7 +42,7 @@ A signed notification that somebody puts in again is a repetition for the journa
 
 
 def reader_of(
-    config: Config, gateways: Gateways, watch: Watch
+    config: Config, gateways: Gateways, watch: HeldWatch
 ) -> RedisStreamReader | None:
     """Of the node's stream, not started. None: the node has no Redis."""
     if config.redis is None:

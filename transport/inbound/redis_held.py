@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-__all__ = ["STUCK", "Held", "Watch"]
+__all__ = ["STUCK", "Held", "HeldWatch"]
 
 STUCK = "redis.stuck"
 
@@ -24,7 +24,7 @@ MAX_HELD = 10_000
 took the place of the oldest, none would ever grow old enough to be given up."""
 
 
-class Watch(Protocol):
+class HeldWatch(Protocol):
     """The node, as the reader sees it and is seen by it."""
 
     def now(self) -> int: ...
@@ -43,7 +43,7 @@ class Held:
     """By their ids. See the module docstring."""
 
     def __init__(
-        self, watch: Watch, clock: Callable[[], float] = time.monotonic
+        self, watch: HeldWatch, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._watch = watch
         self._clock = clock

@@ -34,7 +34,7 @@ from transport.inbound.redis_entries import (
     Notification,
     notification_of,
 )
-from transport.inbound.redis_held import Held, Watch
+from transport.inbound.redis_held import Held, HeldWatch
 from transport.inbound.redis_state import StreamNames, StreamState
 from transport.outbound.exchange import DeliveryError, FailureKind
 from transport.outbound.redis_words import Command, TooLarge, code_of, said
@@ -42,7 +42,7 @@ from transport.outbound.redis_words import Command, TooLarge, code_of, said
 if TYPE_CHECKING:  # who has one makes it
     from transport.outbound.redis_link import RedisLink
 
-__all__ = ["RedisStreamReader", "StreamNames", "StreamState", "Watch"]
+__all__ = ["HeldWatch", "RedisStreamReader", "StreamNames", "StreamState"]
 
 log = logging.getLogger("paybell.redis")
 
@@ -98,7 +98,7 @@ class RedisStreamReader:
         link: "RedisLink",
         names: StreamNames,
         take: Callable[[Notification], str],
-        watch: Watch,
+        watch: HeldWatch,
         random: Random | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

@@ -32,7 +32,7 @@ from transport.http.bottle_app import Api, HttpAnswer, answer, environ
 from transport.http.openapi import Header, Operation
 from transport.http.problems import Problem, rate_limited
 from transport.inbound.gateway_body import Body
-from transport.inbound.gateway_signature import Signed, signed_by
+from transport.inbound.gateway_signature import SignatureCheck, signed_by
 from transport.inbound.schema import WebhookAnswer
 from transport.server.client_address import address_key
 from transport.server.limits import CallLimits, RateLimiter
@@ -153,13 +153,13 @@ class _Svix:
             )
         body = read_body(env, BODY_BYTES)
         message_id = env.get("HTTP_SVIX_ID", "")
-        signed = Signed.NO
+        signed = SignatureCheck.NO
         if _ID.fullmatch(message_id):
             now_s = self._gateway.now() / 1000
             signed = signed_by(
                 _SIGNATURE, secrets, body, _headers(env), Body(None), now_s
             )
-        if signed is not Signed.YES:
+        if signed is not SignatureCheck.YES:
             raise self._unauthorized(account, client, signed)
         return answer(self._take(account, message_id, body))
 
@@ -183,7 +183,9 @@ class _Svix:
         self._gateway.look_at_invoice(payment_hash)
         return WebhookAnswer(status="noted")
 
-    def _unauthorized(self, account: str, client: str, signed: Signed) -> Problem:
+    def _unauthorized(
+        self, account: str, client: str, signed: SignatureCheck
+    ) -> Problem:
         log.warning("webhook.refused account=%s client=%s request=%s",
                     account, client, environ().get(REQUEST_ID, ""))  # fmt: skip
         wait_s = self._failures.allow(client, time.monotonic())
@@ -194,7 +196,7 @@ class _Svix:
                 wait_s,
                 "wrong_signatures_per_minute",
             )
-        if signed is Signed.TOO_OLD:
+        if signed is SignatureCheck.TOO_OLD:
             return Problem(
                 Code.UNAUTHORIZED,
                 "The webhook is signed, but its time is more than"

@@ -35,7 +35,7 @@ from engine.lightning.node import (
     InvoiceMade,
     InvoiceSeen,
     InvoiceStatus,
-    Listener,
+    NodeListener,
     PaidPage,
     Payout,
 )
@@ -44,12 +44,7 @@ from transport.lightning import blink_questions as questions
 from transport.lightning.blink_graphql import BlinkApi, error_of
 from transport.lightning.blink_payments import BlinkPayments
 from transport.lightning.blink_stream import hold
-from transport.lightning.blink_wire import (
-    Cursor,
-    next_cursor,
-    receipt_of,
-    receipts,
-)
+from transport.lightning.blink_wire import Cursor, next_cursor, receipt_of, receipts
 
 __all__ = ["SETTLING_S", "Blink"]
 
@@ -140,7 +135,7 @@ class Blink:
             more=more,
         )
 
-    def stream(self, listener: Listener, ended: Callable[[], bool]) -> None:
+    def stream(self, listener: NodeListener, ended: Callable[[], bool]) -> None:
         account = self._account
         hold(account.name, _stream_url(account), account.secret, listener, ended)
 

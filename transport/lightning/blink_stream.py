@@ -26,7 +26,7 @@ from engine.errors.lightning import (
     NodeRefused,
     NodeUnavailable,
 )
-from engine.lightning.node import Listener, SignOfLife
+from engine.lightning.node import NodeListener, SignOfLife
 from transport.lightning.blink_graphql import GraphError, error_of
 from transport.lightning.blink_wire import LINE, Line, receipt_of
 from transport.lightning.held_socket import HeldSocket, SocketClosed
@@ -78,7 +78,7 @@ class _Sends(Protocol):
 
 
 def hold(
-    name: str, url: str, key: str, listener: Listener, ended: Callable[[], bool]
+    name: str, url: str, key: str, listener: NodeListener, ended: Callable[[], bool]
 ) -> None:
     """Hold the connection until it ends, or soon after `ended()`.
 
@@ -112,7 +112,7 @@ class MyUpdates:
         self,
         where: str,
         socket: _Sends,
-        listener: Listener,
+        listener: NodeListener,
         clock: Callable[[], float],
     ) -> None:
         self._where, self._socket = where, socket

@@ -41,7 +41,7 @@ from engine.lightning.node import (
     InvoiceMade,
     InvoiceSeen,
     InvoiceStatus,
-    Listener,
+    NodeListener,
     PaidPage,
     Payout,
     PayoutStatus,
@@ -159,7 +159,7 @@ class Electrum:
     def paid_since(self, cursor: str) -> PaidPage:
         return self._looks.page(cursor)
 
-    def stream(self, listener: Listener, ended: Callable[[], bool]) -> None:
+    def stream(self, listener: NodeListener, ended: Callable[[], bool]) -> None:
         if self._push is None:
             raise NodeRefused(f"{self._name}: no payserver (stream_url) is configured")
         self._push.stream(listener, ended)

@@ -18,7 +18,7 @@ import gevent
 from gevent.event import Event
 
 from engine.errors.lightning import LightningError, NodeGarbage
-from engine.lightning.node import InvoiceSeen, InvoiceStatus, Listener, SignOfLife
+from engine.lightning.node import InvoiceSeen, InvoiceStatus, NodeListener, SignOfLife
 from transport.lightning.held_socket import HeldSocket, SocketClosed
 
 __all__ = ["MAX_SOCKETS", "PayServer"]
@@ -62,7 +62,7 @@ class PayServer:
         if self._is_held:
             self._made[payment_hash] = expires_at_s
 
-    def stream(self, listener: Listener, ended: Callable[[], bool]) -> None:
+    def stream(self, listener: NodeListener, ended: Callable[[], bool]) -> None:
         """As `LightningNode.stream`."""
         self._made.clear()
         self._is_held = True
@@ -106,7 +106,7 @@ class _Held:
         self,
         name: str,
         url: str,
-        listener: Listener,
+        listener: NodeListener,
         lookup: Callable[[str], InvoiceSeen],
         now: Callable[[], float],
     ) -> None:

@@ -39,7 +39,7 @@ from engine.lightning.node import (
     InvoiceMade,
     InvoiceSeen,
     InvoiceStatus,
-    Listener,
+    NodeListener,
     PaidPage,
     Payout,
     PayoutStatus,
@@ -188,7 +188,7 @@ class Phoenixd:
     def _now_ms(self) -> int:
         return int(self._now() * 1000)
 
-    def stream(self, listener: Listener, ended: Callable[[], bool]) -> None:
+    def stream(self, listener: NodeListener, ended: Callable[[], bool]) -> None:
         where = f"{self._name}: /websocket"
         url = f"ws{self._url.removeprefix('http')}/websocket"
         silence_s = listener.silence_s

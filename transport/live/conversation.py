@@ -53,7 +53,7 @@ from transport.live.doors import Guest
 from transport.live.encoding import Frames, error_message, message
 from transport.live.limits import LiveLimits
 from transport.live.sinks import Wire
-from transport.live.topics import Identity, Subscription
+from transport.live.topics import Identity, SubscribedSink
 from transport.live.visit import Visit, is_site_token
 from transport.server.websocket.frames import encode_text
 
@@ -137,7 +137,7 @@ class Conversation:
         self._default_merchant = default_merchant
         self._most_topics = most_topics
         self._identities: dict[str, Identity] = {}  # by external id
-        self._subscriptions: dict[str, Subscription] = {}  # by payment id
+        self._subscriptions: dict[str, SubscribedSink] = {}  # by payment id
 
     def open(self) -> None:
         self._say(
@@ -251,7 +251,7 @@ class Conversation:
             known.end()
         if not self._has_room():
             return
-        subscription = Subscription(self._wire, frames, payment_id)
+        subscription = SubscribedSink(self._wire, frames, payment_id)
         self._subscriptions[payment_id] = subscription
         subscription.begin(self._gateway, wanted.position)
 

@@ -21,13 +21,13 @@ from engine.store.epochs import START, Position
 from transport.live.doors import Guest
 from transport.live.events_only import EventsOnly
 
-__all__ = ["FollowedInvoice", "Told"]
+__all__ = ["FollowedInvoice", "ToldSeqs"]
 
 #: Payments of which a client's wire remembers how much it was told, and cards.
 _TOLD = 1_000
 
 
-class Told:
+class ToldSeqs:
     """How much one client was told of each payment: the last seq. Of saved cards it
     may hear in two ways (`saved_cards.py`), so each of them is noted."""
 
@@ -88,7 +88,7 @@ class FollowedInvoice(EventsOnly):
     )
 
     def __init__(
-        self, kind: str, gateway: Gateway, epoch: str, guest: Guest, told: Told
+        self, kind: str, gateway: Gateway, epoch: str, guest: Guest, told: ToldSeqs
     ) -> None:
         """`kind`: of its session's name. `told`: the client's, of all its invoices."""
         self._kind = kind

@@ -45,7 +45,7 @@ from engine.payment.events import iso
 from transport.live.creation_listeners import CreationListeners
 from transport.live.doors import DoorClosed, Doors, Guest, TokenWanted
 from transport.live.encoding import Frames, message
-from transport.live.followed_invoice import Told
+from transport.live.followed_invoice import ToldSeqs
 from transport.live.invoice_places import InvoicePlaces
 from transport.live.invoices import Name, Number, Wanted, followed, payments_of
 from transport.live.leases import Lease, Leases
@@ -144,7 +144,7 @@ class SalonTalk:
         self._guest: Guest | None = None
         self._ask_wait_s = ask_wait_s
         self._client = client
-        self._told = Told()
+        self._told = ToldSeqs()
         self._invoices: dict[str, SalonInvoice] = {}  # by the number that it gave
         self._leases: list[Lease] = []  # of its token's time, and of the shop's rules
         self._leave_cards: Callable[[], None] | None = None

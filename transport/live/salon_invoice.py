@@ -8,7 +8,7 @@ from engine.payment.events import CommittedEvent
 from engine.payment.model import Payment
 from transport.live.doors import Guest
 from transport.live.encoding import Frames
-from transport.live.followed_invoice import FollowedInvoice, Told
+from transport.live.followed_invoice import FollowedInvoice, ToldSeqs
 from transport.live.payment_messages import (
     PaymentMessages,
     messages_of_state,
@@ -45,7 +45,7 @@ class SalonInvoice(FollowedInvoice):
         frames: Frames,
         messages: PaymentMessages,
         guest: Guest,
-        told: Told,
+        told: ToldSeqs,
         tell_anew: TellAnew,
         *,
         with_steps: bool = False,

@@ -22,7 +22,7 @@ from transport.live.invoices import payments_of
 from transport.live.sinks import Wire
 from transport.server.websocket.frames import encode_text
 
-__all__ = ["Identity", "Subscription", "payment_message"]
+__all__ = ["Identity", "SubscribedSink", "payment_message"]
 
 _RECEIVED: Final = "Payment received successfully!"
 
@@ -184,7 +184,7 @@ def _message(
     )
 
 
-class Subscription:
+class SubscribedSink:
     """The `Sink` behind one subscribed payment."""
 
     __slots__ = ("_ended", "_frames", "_payment_id", "_session", "_wire", "merchant")

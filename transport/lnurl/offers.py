@@ -20,7 +20,7 @@ from engine.lightning.lnurl import (
 from engine.merchants.lightning_address import LightningAddress
 from engine.merchants.record import Merchant
 
-__all__ = ["CALLBACK", "VERIFY", "WELL_KNOWN", "Offer", "Places", "offer_of"]
+__all__ = ["CALLBACK", "VERIFY", "WELL_KNOWN", "LnurlPlaces", "Offer", "offer_of"]
 
 WELL_KNOWN = "/.well-known/lnurlp/"
 CALLBACK = "/lnurl/pay/"
@@ -51,7 +51,7 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
         return self.hash[:_HASH]
 
 
-class Places:
+class LnurlPlaces:
     """The URLs that are told, all below `--public-url`."""
 
     def __init__(self, public_url: str) -> None:
@@ -85,7 +85,7 @@ class Places:
 
 
 def offer_of(
-    merchant: Merchant, gateway: Gateway, places: Places, tag: str = ""
+    merchant: Merchant, gateway: Gateway, places: LnurlPlaces, tag: str = ""
 ) -> Offer | str:
     """The offer; or why there is none, in a sentence for the merchant."""
     terms = merchant.lightning_address

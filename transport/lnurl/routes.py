@@ -26,10 +26,10 @@ from engine.errors import EngineError, InvalidMerchant
 from engine.errors.codes import Code
 from engine.gateway import Gateway
 from engine.lightning.lnurl import (
+    LnurlRefusal,
     LocalPart,
     MessageAction,
     PayAnswer,
-    Refusal,
     UrlAction,
     VerifyAnswer,
     read_amount_sat,
@@ -47,7 +47,14 @@ from transport.http.openapi import Operation, Text
 from transport.http.problems import Problem, problem_of
 from transport.http.strangers import Strangers
 from transport.lnurl.admission import Admission, LnurlLimits, TooMany
-from transport.lnurl.offers import CALLBACK, VERIFY, WELL_KNOWN, Offer, Places, offer_of
+from transport.lnurl.offers import (
+    CALLBACK,
+    VERIFY,
+    WELL_KNOWN,
+    LnurlPlaces,
+    Offer,
+    offer_of,
+)
 from transport.server.client_address import address_key
 
 __all__ = ["ADDRESS", "COMMENT", "LightningAddressView", "routes"]
@@ -158,7 +165,7 @@ class _Lnurl:
         self._auth = auth
         self._settings = settings
         self._strangers = strangers
-        self._places = Places(settings.public_url)
+        self._places = LnurlPlaces(settings.public_url)
         self._told: dict[str, str] = {}  # why nothing is offered, by merchant
         self._admission = Admission(limits, self._is_open, gateway.now)
 
@@ -174,9 +181,9 @@ class _Lnurl:
                     raise TooMany("Too many requests from your network.", wait_s)
                 value = handler(**of_path)
             except ValueError as error:
-                value = Refusal(reason=str(error))
+                value = LnurlRefusal(reason=str(error))
             except TooMany as error:
-                value = Refusal(reason=f"{error} Please try again later.")
+                value = LnurlRefusal(reason=f"{error} Please try again later.")
                 headers["Retry-After"] = str(max(1, math.ceil(error.wait_s)))
                 status = 429
             except (EngineError, Problem) as error:
@@ -187,7 +194,9 @@ class _Lnurl:
                     problem.code,
                     problem.detail,
                 )
-                value = Refusal(reason=_NOT_NOW if problem.status < 500 else _LATER)
+                value = LnurlRefusal(
+                    reason=_NOT_NOW if problem.status < 500 else _LATER
+                )
             return answer(value, status, headers)
 
         return answered

@@ -43,7 +43,7 @@ from transport.bodies.problem_body import FieldError
 from transport.calling.trust import tls_context
 from transport.outbound.email_faults import faults_of
 from transport.outbound.email_fields import (
-    Told,
+    EventEnvelope,
     read,
     values_for_customer,
     values_for_shop,
@@ -51,11 +51,11 @@ from transport.outbound.email_fields import (
 from transport.outbound.email_message import Letter, Mail, as_bytes, mail_id
 from transport.outbound.email_templates import PARTS, Texts, parsed
 from transport.outbound.lookups import Lookups
-from transport.outbound.mail_places import NoPlace, Places
+from transport.outbound.mail_places import MailPlaces, NoPlace
 from transport.outbound.smtp import (
     Dial,
     SmtpFailed,
-    Step,
+    SmtpStep,
     Timing,
     check_server,
     send_mail,
@@ -123,7 +123,7 @@ class EmailSender:
         self._accept_s = accept_s
         self._now_s = now_s
         self._rates: dict[str, TokenBucket] = {}  # by merchant
-        self._places = Places(CONNECTIONS)
+        self._places = MailPlaces(CONNECTIONS)
         self._tls = tls_context(None, ())  # it holds the hub for 20 ms: now, not later
 
     def faults(self, settings: ChannelSettings) -> Iterable[FieldError]:
@@ -179,7 +179,11 @@ class EmailSender:
         return SendResult(outcome, code, why, wait_s, latency_ms)
 
     def _attempt(
-        self, endpoint: Endpoint, msg_id: str, told: Told, payment: Payment | None
+        self,
+        endpoint: Endpoint,
+        msg_id: str,
+        told: EventEnvelope,
+        payment: Payment | None,
     ) -> int | None:
         """The code with which the mail was taken."""
         settings = endpoint.settings
@@ -233,7 +237,7 @@ class EmailSender:
         tls = self._tls if settings.ca_pem is None else _trusting(settings.ca_pem)
         return Dial(self._lookups, tls, owner=owner, allow_private=self._allow_private)
 
-    def _recipient(self, settings: EmailSettings, told: Told) -> MailAddress:
+    def _recipient(self, settings: EmailSettings, told: EventEnvelope) -> MailAddress:
         if not settings.customer:
             assert settings.to is not None, "a channel without a recipient"
             return parse_address(settings.to)
@@ -257,7 +261,7 @@ class EmailSender:
         endpoint: Endpoint,
         settings: EmailSettings,
         msg_id: str,
-        told: Told,
+        told: EventEnvelope,
         payment: Payment | None,
         sender: MailAddress,
         to: MailAddress,
@@ -347,7 +351,7 @@ def _meaning(failed: SmtpFailed, is_own: bool) -> AttemptOutcome:
     if failed.is_of_the_mail:
         return AttemptOutcome.LATER
     never = failed.code is not None and failed.code >= 500
-    if failed.step is Step.LOGIN and never and is_own:
+    if failed.step is SmtpStep.LOGIN and never and is_own:
         return AttemptOutcome.RESTED
     return AttemptOutcome.RETRY
 

@@ -21,7 +21,7 @@ from transport.outbound.email_message import one_line
 from transport.outbound.email_words import CUSTOMER_WORDS, OTHER_WORDS, SHOP_WORDS
 from transport.outbound.event_words import price_words
 
-__all__ = ["NAMES", "Told", "read", "values_for_customer", "values_for_shop"]
+__all__ = ["NAMES", "EventEnvelope", "read", "values_for_customer", "values_for_shop"]
 
 FAST_S: Final = 15
 """An address that is looked at so often, or oftener, is watched fast (S1.7)."""
@@ -106,7 +106,7 @@ class _Event(msgspec.Struct, frozen=True, kw_only=True):
     total: int = 1  # of alerts in one message
 
 
-class Told(msgspec.Struct, frozen=True, kw_only=True):
+class EventEnvelope(msgspec.Struct, frozen=True, kw_only=True):
     """The envelope of an event (`engine/delivery/channel.py`, `payload`)."""
 
     type: str
@@ -124,16 +124,16 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
         return self.type.startswith("payment.")
 
 
-_read = msgspec.json.Decoder(Told)
+_read = msgspec.json.Decoder(EventEnvelope)
 
 
-def read(body: bytes) -> Told:
+def read(body: bytes) -> EventEnvelope:
     """Raises `msgspec.MsgspecError` for what is no envelope of ours."""
     return _read.decode(body)
 
 
 def values_for_customer(
-    told: Told, shop: str, price: Price | None = None
+    told: EventEnvelope, shop: str, price: Price | None = None
 ) -> dict[str, str]:
     """Of a payment's event. `shop`: the name that payers know the merchant by.
     `price`: the payment's, if it has one."""
@@ -142,7 +142,7 @@ def values_for_customer(
 
 
 def values_for_shop(
-    told: Told,
+    told: EventEnvelope,
     shop: str,
     event_id: str,
     poll_interval_s: int | None,
@@ -179,7 +179,10 @@ def values_for_shop(
 
 
 def _common(
-    told: Told, shop: str, words: dict[str, tuple[str, str]], price: Price | None
+    told: EventEnvelope,
+    shop: str,
+    words: dict[str, tuple[str, str]],
+    price: Price | None,
 ) -> dict[str, str]:
     event, refund = told.data, told.data.data.refund
     values = {

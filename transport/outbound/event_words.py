@@ -14,7 +14,7 @@ from engine.money.currency import money_text
 from engine.payment.model import LIGHTNING, Payment
 from engine.payment.money_terms import Price
 
-__all__ = ["FAST_S", "Fact", "Told", "price_words", "told_of"]
+__all__ = ["FAST_S", "EventWords", "FactLine", "price_words", "told_of"]
 
 FAST_S = 15
 """Payments that are looked at so often, or more often, are called fast."""
@@ -26,7 +26,7 @@ Data = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Fact:
+class FactLine:
     """One line below the headline."""
 
     name: str
@@ -36,18 +36,20 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class EventWords:
     """One message."""
 
     headline: str
-    facts: tuple[Fact, ...]
+    facts: tuple[FactLine, ...]
     is_fast: bool = False
 
 
-def told_of(kind: str, data: Data, payment: Payment | None, skipped: Any = ()) -> Told:
+def told_of(
+    kind: str, data: Data, payment: Payment | None, skipped: Any = ()
+) -> EventWords:
     """Of the body of a webhook: its `type`, its `data`, what was `skipped`."""
     if kind == "channel.test":
-        return Told("This is a test of Paybell", ())
+        return EventWords("This is a test of Paybell", ())
     if kind.startswith("alert."):
         return _alert(kind, data)
     make = _HEADLINES.get(kind)
@@ -56,11 +58,11 @@ def told_of(kind: str, data: Data, payment: Payment | None, skipped: Any = ()) -
     is_fast = every_s is not None and every_s <= FAST_S
     facts = list(_facts(data, None if payment is None else payment.terms.price))
     if is_fast:
-        facts.append(Fact("Fast", f"looked at every {every_s} s"))
+        facts.append(FactLine("Fast", f"looked at every {every_s} s"))
     if skipped:
         numbers = ", ".join(str(seq) for seq in skipped)
-        facts.append(Fact("Not told before", f"events {numbers} of this payment"))
-    return Told(headline[:1].upper() + headline[1:], tuple(facts), is_fast)
+        facts.append(FactLine("Not told before", f"events {numbers} of this payment"))
+    return EventWords(headline[:1].upper() + headline[1:], tuple(facts), is_fast)
 
 
 def money(sat: int) -> str:
@@ -176,22 +178,22 @@ def price_words(price: Price) -> str:
     return f"{cost} (at {price.rate}{alone})"
 
 
-def _facts(data: Data, price: Price | None) -> Iterator[Fact]:
+def _facts(data: Data, price: Price | None) -> Iterator[FactLine]:
     if data.get("external_id"):
-        yield Fact("Order", str(data["external_id"]), is_code=True)
+        yield FactLine("Order", str(data["external_id"]), is_code=True)
     if data.get("merchant") not in {None, "default"}:
-        yield Fact("Shop", str(data["merchant"]), is_code=True)
+        yield FactLine("Shop", str(data["merchant"]), is_code=True)
     asked, received = data.get("amount_sat"), data.get("received_sat")
     if amount := _sum(data, data, "amount"):
-        yield Fact("Amount", amount)
+        yield FactLine("Amount", amount)
     if price is not None:
-        yield Fact("Price", price_words(price))
+        yield FactLine("Price", price_words(price))
     inner = _inner(data)
     if isinstance(received, int) and received and received != asked:
-        yield Fact("Received", money(received))
+        yield FactLine("Received", money(received))
     settled = _sum(data, {"settled_minor": inner.get("settled_minor")}, "settled")
     if settled and settled != amount:
-        yield Fact("Received", settled)
+        yield FactLine("Received", settled)
     settled_at_once = data.get("txid") is not None and (
         data.get("txid") == data.get("payment_hash")
     )
@@ -201,30 +203,30 @@ def _facts(data: Data, price: Price | None) -> Iterator[Fact]:
         and not settled_at_once
     ):
         needed = data.get("confirmations_required")
-        yield Fact("Confirmations", f"{data['confirmations']} of {needed}")
+        yield FactLine("Confirmations", f"{data['confirmations']} of {needed}")
     part = _forward(data)
     sent, fee = part.get("amount_sat"), part.get("fee_sat")
     if isinstance(sent, int) and isinstance(fee, int):
-        yield Fact("Sent on", f"{money(sent - fee)}, {fee:,} sat of fee")
+        yield FactLine("Sent on", f"{money(sent - fee)}, {fee:,} sat of fee")
     if txid := data.get("txid") or _refund(data).get("txid"):
         is_invoice = txid == data.get("payment_hash")
         name = "Payment hash" if is_invoice else "Transaction"
-        yield Fact(name, str(txid), is_code=True)
+        yield FactLine(name, str(txid), is_code=True)
     if data.get("gateway"):
-        yield Fact("Gateway", str(data["gateway"]), is_code=True)
+        yield FactLine("Gateway", str(data["gateway"]), is_code=True)
     if inner.get("reference"):
-        yield Fact("Reference", str(inner["reference"]), is_code=True)
+        yield FactLine("Reference", str(inner["reference"]), is_code=True)
     if inner.get("reason"):
-        yield Fact("Reason", str(inner["reason"]), is_code=True)
+        yield FactLine("Reason", str(inner["reason"]), is_code=True)
     if data.get("payment_id"):
-        yield Fact("Payment", str(data["payment_id"]), is_code=True)
+        yield FactLine("Payment", str(data["payment_id"]), is_code=True)
 
 
-def _alert(kind: str, data: Data) -> Told:
+def _alert(kind: str, data: Data) -> EventWords:
     what = str(data.get("kind", ""))
     start = "Over" if kind == "alert.resolved" else "Alert"
     facts = [
-        Fact(name.capitalize(), str(data[name]), is_code=True)
+        FactLine(name.capitalize(), str(data[name]), is_code=True)
         for name in ("subject", "detail", "since", "merchant")
         if data.get(name)
     ]
@@ -232,11 +234,11 @@ def _alert(kind: str, data: Data) -> Told:
     named = 1 + len(others[:MAX_OTHERS])
     for other in others[:MAX_OTHERS]:
         text = f"{other.get('subject')}: {other.get('detail')}"
-        facts.append(Fact("Also", text, is_code=True))
+        facts.append(FactLine("Also", text, is_code=True))
     total = data.get("total")
     if isinstance(total, int) and total > named:
-        facts.append(Fact("And", f"{total - named} more of this kind"))
-    return Told(f"{start}: {what}", tuple(facts))
+        facts.append(FactLine("And", f"{total - named} more of this kind"))
+    return EventWords(f"{start}: {what}", tuple(facts))
 
 
 def _inner(data: Data) -> Data:

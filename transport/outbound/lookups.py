@@ -28,7 +28,7 @@ from gevent.threadpool import ThreadPool
 
 from transport.outbound.exchange import DeliveryError, FailureKind, reason_of
 
-__all__ = ["Found", "Lookups", "Resolver", "system_resolver"]
+__all__ = ["FoundAddresses", "Lookups", "Resolver", "system_resolver"]
 
 Resolver = Callable[[str], Sequence[str]]
 """A name to all its addresses, as text. OSError when there are none."""
@@ -57,7 +57,7 @@ MAX_KEPT = 1_024
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundAddresses:
     """All addresses of a name, as text, not judged yet."""
 
     texts: tuple[str, ...]
@@ -103,7 +103,7 @@ class Lookups:
     def running(self) -> int:
         return self._running.total()
 
-    def find(self, host: str, owner: str, most_s: float = math.inf) -> Found:
+    def find(self, host: str, owner: str, most_s: float = math.inf) -> FoundAddresses:
         """The addresses. Raises `DeliveryError`, after `QUEUE_S` and `DNS_S` at most.
 
         `owner`: in whose share. `most_s`: what the caller has for the lookup and all
@@ -111,7 +111,7 @@ class Lookups:
         """
         kept = self._kept_answer(host)
         if kept is not None:
-            return Found(kept.answer(), 0.0)
+            return FoundAddresses(kept.answer(), 0.0)
         lookup = (
             self._open.get(host)
             or self._queued.get((host, owner))
@@ -128,7 +128,7 @@ class Lookups:
                 raise DeliveryError(FailureKind.TIMEOUT, detail)
             detail = f"{host} was not resolved within {DNS_S:g} s"
             raise DeliveryError(FailureKind.DNS, detail)
-        return Found(lookup.answer(), time.monotonic() - asked_s)
+        return FoundAddresses(lookup.answer(), time.monotonic() - asked_s)
 
     def forget(self, host: str) -> None:
         """What is kept of it leads nowhere."""

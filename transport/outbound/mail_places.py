@@ -10,14 +10,14 @@ from contextlib import contextmanager
 
 from gevent.lock import BoundedSemaphore
 
-__all__ = ["NoPlace", "Places"]
+__all__ = ["MailPlaces", "NoPlace"]
 
 
 class NoPlace(Exception):
     """All were taken, for as long as one may wait. The text says whose."""
 
 
-class Places:
+class MailPlaces:
     """See the module docstring. One for each server, for all greenlets."""
 
     def __init__(self, most: int) -> None:

@@ -26,7 +26,13 @@ from engine.delivery.attempt import AttemptOutcome, SendResult
 from engine.delivery.endpoint import Endpoint
 from engine.delivery.kind_settings import ChannelSettings
 from engine.delivery.redis_settings import RedisSettings
-from engine.delivery.stream_ids import EMPTY, EntryId, Plan, Seen, Told
+from engine.delivery.stream_ids import (
+    EMPTY,
+    EntryId,
+    StreamFound,
+    StreamPlan,
+    StreamTold,
+)
 from engine.payment.model import Payment
 from engine.streams.redis_url import RedisUrl, parse_redis_url
 from transport.bodies.problem_body import FieldError
@@ -78,8 +84,8 @@ class RedisStreamSender:
         self._links: dict[str, tuple[Any, RedisLink]] = {}  # by channel
 
     def tell(
-        self, endpoint: Endpoint, plan: Plan | None, starts: Sequence[int]
-    ) -> Told:
+        self, endpoint: Endpoint, plan: StreamPlan | None, starts: Sequence[int]
+    ) -> StreamTold:
         """Look at the stream and, if it is as the plan expects, carry that out.
 
         `starts`: when our epochs began, to find the newest entry of ours.
@@ -161,8 +167,12 @@ class RedisStreamSender:
             link.close()
 
     def _told(
-        self, endpoint: Endpoint, plan: Plan | None, starts: Sequence[int], began: float
-    ) -> Told:
+        self,
+        endpoint: Endpoint,
+        plan: StreamPlan | None,
+        starts: Sequence[int],
+        began: float,
+    ) -> StreamTold:
         settings: Any = endpoint.settings
         link, limit_s = self._link(endpoint), endpoint.timeout_s
         stream = settings.stream
@@ -175,7 +185,7 @@ class RedisStreamSender:
             link.ask([("UNWATCH",)], limit_s)
             if seen.last.ms not in starts:
                 seen = self._with_ours(link, stream, seen, starts, limit_s)
-            return Told(_delivered(began), seen)
+            return StreamTold(_delivered(began), seen)
         adds: list[Command] = [
             _xadd(endpoint, entry, wire) for entry, wire in plan.entries
         ]
@@ -186,10 +196,10 @@ class RedisStreamSender:
         self,
         link: "RedisLink",
         stream: str,
-        seen: Seen,
+        seen: StreamFound,
         starts: Sequence[int],
         limit_s: float,
-    ) -> Seen:
+    ) -> StreamFound:
         """The last id is of another life: the newest entry of ours is looked for."""
         for start in sorted(starts, reverse=True):
             if start > seen.last.ms:
@@ -246,10 +256,12 @@ def _xadd(endpoint: Endpoint, entry: EntryId, wire: bytes) -> Command:
     return "XADD", settings.stream, *trim, str(entry), *fields
 
 
-def _judged(link: "RedisLink", plan: Plan, answers: list[Any], began: float) -> Told:
+def _judged(
+    link: "RedisLink", plan: StreamPlan, answers: list[Any], began: float
+) -> StreamTold:
     done = answers[-1]
     if done is None:
-        return Told(_delivered(began))  # it changed meanwhile: look again
+        return StreamTold(_delivered(began))  # it changed meanwhile: look again
     refused = [answer for answer in answers if isinstance(answer, Exception)]
     if not isinstance(done, list):
         # Of a command that was refused before EXEC, its own reason is the better one.
@@ -262,22 +274,22 @@ def _judged(link: "RedisLink", plan: Plan, answers: list[Any], began: float) -> 
         return _failed(f"{link.url.shown} answered {said(inner[0])}", began)
     last, _ = plan.entries[-1]
     assert _id(done[-1]) == last, "Redis gave an entry another id than ours"
-    return Told(_delivered(began), Seen(last), did=True)
+    return StreamTold(_delivered(began), StreamFound(last), did=True)
 
 
-def _seen(info: Any) -> Seen:
+def _seen(info: Any) -> StreamFound:
     """From XINFO STREAM, a flat list in RESP 2; an error: there is no such key."""
     if isinstance(info, Exception):
-        return Seen(EMPTY)
+        return StreamFound(EMPTY)
     said = dict(zip(info[::2], info[1::2], strict=True))
     last = _id(said[b"last-generated-id"])
     entry = said.get(b"last-entry")
     if not entry:
-        return Seen(last, writer=None)
+        return StreamFound(last, writer=None)
     fields = dict(zip(entry[1][::2], entry[1][1::2], strict=True))
     event, writer = (fields.get(name, b"")[:64].decode("utf-8", "replace")
                      for name in (EVENT_ID, CHANNEL))  # fmt: skip
-    return Seen(last, event if _id(entry[0]) == last else None, writer)
+    return StreamFound(last, event if _id(entry[0]) == last else None, writer)
 
 
 def _id(text: bytes) -> EntryId:
@@ -288,9 +300,9 @@ def _delivered(began: float) -> SendResult:
     return SendResult(AttemptOutcome.DELIVERED, None, None, None, _ms(began))
 
 
-def _failed(error: str, began: float) -> Told:
+def _failed(error: str, began: float) -> StreamTold:
     result = SendResult(AttemptOutcome.RETRY, None, error, None, _ms(began))
-    return Told(result)
+    return StreamTold(result)
 
 
 def _ms(began: float) -> float:

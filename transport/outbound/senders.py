@@ -13,7 +13,7 @@ from engine.delivery.email import EMAIL
 from engine.delivery.endpoint import Endpoint
 from engine.delivery.kind_settings import ChannelSettings
 from engine.delivery.kinds import TELEGRAM, WEBHOOK
-from engine.delivery.stream_ids import Plan, Told
+from engine.delivery.stream_ids import StreamPlan, StreamTold
 from engine.merchants.record import Merchant
 from engine.payment.model import Payment
 from engine.ports import ChannelSender, StreamSender
@@ -88,8 +88,8 @@ class Senders:
         return sender.send(endpoint, msg_id, body, now_s, payment)
 
     def tell(
-        self, endpoint: Endpoint, plan: Plan | None, starts: Sequence[int]
-    ) -> Told:
+        self, endpoint: Endpoint, plan: StreamPlan | None, starts: Sequence[int]
+    ) -> StreamTold:
         """As a `StreamSender`."""
         assert self._streams is not None, "a stream's kind that cannot be sent"
         return self._streams.tell(endpoint, plan, starts)

@@ -34,7 +34,7 @@ from transport.outbound.exchange import DeadlinePassed, DeliveryError, reason_of
 from transport.outbound.guard import Address, refusal
 from transport.outbound.lookups import Lookups
 
-__all__ = ["Dial", "SmtpFailed", "Step", "Timing", "check_server", "send_mail"]
+__all__ = ["Dial", "SmtpFailed", "SmtpStep", "Timing", "check_server", "send_mail"]
 
 CONNECT_S = 5.0
 MAX_ADDRESSES = 4
@@ -49,7 +49,7 @@ GOODBYE_S = 1.0
 _REPLY = re.compile(rb"([2-5][0-9][0-9])(?:([ -])(.*?))?\r?\n", re.DOTALL)
 
 
-class Step(StrEnum):
+class SmtpStep(StrEnum):
     """Where a conversation ended."""
 
     CONNECT = "connect"
@@ -62,7 +62,7 @@ class Step(StrEnum):
     ACCEPTED = "answer to the message"
 
 
-_OF_THE_MAIL = frozenset({Step.RECIPIENT, Step.MESSAGE, Step.ACCEPTED})
+_OF_THE_MAIL = frozenset({SmtpStep.RECIPIENT, SmtpStep.MESSAGE, SmtpStep.ACCEPTED})
 
 
 class SmtpFailed(Exception):
@@ -70,7 +70,7 @@ class SmtpFailed(Exception):
 
     def __init__(
         self,
-        step: Step,
+        step: SmtpStep,
         detail: str,
         code: int | None = None,
         *,
@@ -140,12 +140,12 @@ def send_mail(
             if not talk.has_extn("smtputf8"):
                 detail = "the server does not take addresses that are not ASCII"
                 detail += " (SMTPUTF8)"
-                raise SmtpFailed(Step.RECIPIENT, detail, is_final=True)
+                raise SmtpFailed(SmtpStep.RECIPIENT, detail, is_final=True)
             options = ["SMTPUTF8", "BODY=8BITMIME"]
-        talk.expect(Step.SENDER, (250,), lambda: talk.mail(str(sender), options))
-        talk.expect(Step.RECIPIENT, (250, 251), lambda: talk.rcpt(str(to)))
-        talk.expect(Step.MESSAGE, (354,), lambda: talk.docmd("DATA"))
-        return talk.expect(Step.ACCEPTED, (250,), lambda: talk.body(message))
+        talk.expect(SmtpStep.SENDER, (250,), lambda: talk.mail(str(sender), options))
+        talk.expect(SmtpStep.RECIPIENT, (250, 251), lambda: talk.rcpt(str(to)))
+        talk.expect(SmtpStep.MESSAGE, (354,), lambda: talk.docmd("DATA"))
+        return talk.expect(SmtpStep.ACCEPTED, (250,), lambda: talk.body(message))
 
 
 def check_server(server: MailServer, dial: Dial, timing: Timing) -> None:
@@ -184,12 +184,12 @@ def _addresses(server: MailServer, dial: Dial) -> list[Address]:
         try:
             texts = dial.lookups.find(server.host, dial.owner).texts
         except DeliveryError as error:
-            raise SmtpFailed(Step.CONNECT, error.detail) from None
+            raise SmtpFailed(SmtpStep.CONNECT, error.detail) from None
     for text in texts:
         why = None if dial.allow_any else refusal(text, dial.allow_private)
         if why is not None:
             detail = f"{server.host} is at {text[:64]}, which is refused: {why}"
-            raise SmtpFailed(Step.CONNECT, detail)
+            raise SmtpFailed(SmtpStep.CONNECT, detail)
     return [ip_address(text) for text in texts[:MAX_ADDRESSES]]
 
 
@@ -214,7 +214,7 @@ def _connected(server: MailServer, addresses: list[Address]) -> socket.socket:
         else:
             return sock
     detail = f"cannot connect to {server.origin} ({'; '.join(failures)})"
-    raise SmtpFailed(Step.CONNECT, detail)
+    raise SmtpFailed(SmtpStep.CONNECT, detail)
 
 
 def _encrypted(
@@ -232,9 +232,9 @@ def _no_tls(server: MailServer, error: Exception) -> SmtpFailed:
     if isinstance(error, ssl.SSLCertVerificationError):
         why = error.verify_message
         detail = f"certificate of {server.origin} is not accepted: {why}"
-        return SmtpFailed(Step.TLS, detail)
+        return SmtpFailed(SmtpStep.TLS, detail)
     why = reason_of(error) if isinstance(error, OSError) else type(error).__name__
-    return SmtpFailed(Step.TLS, f"no TLS with {server.origin}: {why}")
+    return SmtpFailed(SmtpStep.TLS, f"no TLS with {server.origin}: {why}")
 
 
 class _Talk(smtplib.SMTP):
@@ -247,7 +247,7 @@ class _Talk(smtplib.SMTP):
         # is; Thunderbird says the same.
         super().__init__(local_hostname="[127.0.0.1]")
         self.sock = None
-        self.step = Step.CONNECT
+        self.step = SmtpStep.CONNECT
         self._host = server.host  # the certificate's, in starttls
         self._server = server
         self._timing = timing
@@ -257,28 +257,30 @@ class _Talk(smtplib.SMTP):
     def greet(self, tls: ssl.SSLContext) -> None:
         """Up to the point where a mail can be sent."""
         server = self._server
-        self.expect(Step.GREETING, (220,), self.getreply)
-        self.expect(Step.GREETING, (250,), self.ehlo)
+        self.expect(SmtpStep.GREETING, (220,), self.getreply)
+        self.expect(SmtpStep.GREETING, (250,), self.ehlo)
         if server.security is Security.STARTTLS:
-            self.step = Step.TLS
+            self.step = SmtpStep.TLS
             if not self.has_extn("starttls"):
                 detail = f"{server.origin} offers no TLS (STARTTLS): nothing is sent"
-                raise SmtpFailed(Step.TLS, detail)
-            self.expect(Step.TLS, (220,), lambda: self.starttls(context=tls))
-            self.expect(Step.GREETING, (250,), self.ehlo)
+                raise SmtpFailed(SmtpStep.TLS, detail)
+            self.expect(SmtpStep.TLS, (220,), lambda: self.starttls(context=tls))
+            self.expect(SmtpStep.GREETING, (250,), self.ehlo)
         if server.user:
             encrypted = isinstance(self.sock, ssl.SSLSocket)
             assert encrypted, "a password in the clear"
             self.expect(
-                Step.LOGIN, (235, 503), lambda: self.login(server.user, server.password)
+                SmtpStep.LOGIN,
+                (235, 503),
+                lambda: self.login(server.user, server.password),
             )
 
-    def expect(self, step: Step, codes: tuple[int, ...], ask: Any) -> int:
+    def expect(self, step: SmtpStep, codes: tuple[int, ...], ask: Any) -> int:
         """The answer's code, if it is one of these. Raises `SmtpFailed`."""
         self.step = step
         try:
             assert self.sock is not None
-            is_last = step is Step.ACCEPTED
+            is_last = step is SmtpStep.ACCEPTED
             most_s = self._timing.accept_s if is_last else self._timing.step_s
             self.sock.settimeout(most_s)
             with gevent.Timeout(most_s, DeadlinePassed):
@@ -288,7 +290,7 @@ class _Talk(smtplib.SMTP):
         except smtplib.SMTPNotSupportedError:
             raise SmtpFailed(step, f"{self._server.origin} takes no login") from None
         except (smtplib.SMTPException, OSError, ValueError) as error:
-            if isinstance(error, ssl.SSLError) or step is Step.TLS:
+            if isinstance(error, ssl.SSLError) or step is SmtpStep.TLS:
                 raise _no_tls(self._server, error) from None
             raise SmtpFailed(step, self._lost(error)) from None
         if code in codes:

@@ -26,12 +26,12 @@ from engine.delivery.telegram import TelegramSettings
 from engine.payment.model import Payment
 from transport.bodies.problem_body import FieldError
 from transport.outbound import pinned
-from transport.outbound.event_words import Told, told_of
+from transport.outbound.event_words import EventWords, told_of
 from transport.outbound.guard import origin_of
 from transport.outbound.lookups import Lookups
 from transport.outbound.markdown_v2 import Piece, Style, rendered
 from transport.outbound.telegram_answers import judged
-from transport.outbound.telegram_pace import Pace
+from transport.outbound.telegram_pace import TelegramPace
 from transport.outbound.url_fault import url_fault
 
 __all__ = ["TelegramSender", "message"]
@@ -62,7 +62,7 @@ class TelegramSender:
         allow_ports: Container[int] = (),
         lookups: Lookups | None = None,
         tls: ssl.SSLContext | None = None,
-        pace: Pace | None = None,
+        pace: TelegramPace | None = None,
         sleep: Callable[[float], object] = gevent.sleep,
     ) -> None:
         self._user_agent = f"Paybell/{version}"
@@ -70,7 +70,7 @@ class TelegramSender:
         self._allow_ports = allow_ports
         self._lookups = lookups or Lookups()
         self._tls = tls  # None: the usual authorities
-        self._pace = pace or Pace()
+        self._pace = pace or TelegramPace()
         self._sleep = sleep
 
     def faults(self, settings: ChannelSettings) -> Iterator[FieldError]:
@@ -142,7 +142,7 @@ class TelegramSender:
         )
 
 
-def message(told: Told) -> str:
+def message(told: EventWords) -> str:
     """As it is sent, in MarkdownV2."""
     head = f"⚡ {told.headline} (fast)" if told.is_fast else told.headline
     pieces = [Piece(_short(head), Style.BOLD)]

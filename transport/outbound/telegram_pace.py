@@ -2,9 +2,9 @@
 
 Telegram's FAQ (https://core.telegram.org/bots/faq#my-bot-is-hitting-limits): about one
 message a second in a chat, no more than 20 a minute in a group, about 30 a second in
-all. Who keeps to it meets no 429. One `Pace` for all channels of a node: several may
-speak through one bot. Clock-free: times are given. Called from many greenlets, and
-never waits.
+all. Who keeps to it meets no 429. One `TelegramPace` for all channels of a node:
+several may speak through one bot. Clock-free: times are given. Called from many
+greenlets, and never waits.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from typing import Final
 
 from engine.policy.token_bucket import TokenBucket
 
-__all__ = ["LIMITS", "Pace"]
+__all__ = ["LIMITS", "TelegramPace"]
 
 Limits = Mapping[str, tuple[float, float]]
 
@@ -29,7 +29,7 @@ MAX_KEPT = 10_000
 """Chats and bots that are remembered; after so many others one begins anew."""
 
 
-class Pace:
+class TelegramPace:
     """See the module docstring."""
 
     def __init__(self, limits: Limits = LIMITS) -> None:

@@ -23,9 +23,9 @@ from engine.payment.model import Flag, Payment
 from engine.payment.model import Receipt as Came
 from engine.payment.money_terms import Price, Worth
 from engine.payment.refund import Refund, RefundState
-from engine.payment.tip import Tip, tip_of
+from engine.payment.tip import Gratuity, tip_of
 
-__all__ = ["Given", "InMoney", "Proof", "Receipt", "receipt_of"]
+__all__ = ["Given", "InMoney", "Proof", "ReceiptPage", "receipt_of"]
 
 Method = Literal["onchain", "lightning", "both", "external", "by_hand"]
 
@@ -58,7 +58,7 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
     at: str
 
 
-class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+class ReceiptPage(msgspec.Struct, frozen=True, kw_only=True):
     """See the module docstring. `state`: how much of it was given back."""
 
     payment_id: str
@@ -90,7 +90,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
 
 def receipt_of(
     payment: Payment, shop: Profile, refunds: Sequence[Refund] = ()
-) -> Receipt | None:
+) -> ReceiptPage | None:
     """The receipt; None: the payment is not paid. `refunds`: all that were ever made of
     it."""
     if not payment.counts_as_paid:
@@ -99,7 +99,7 @@ def receipt_of(
     booked = booked_of(payment)
     asked = terms.amount_sat
     got = booked.sold_sat
-    receipt = Receipt(
+    receipt = ReceiptPage(
         payment_id=payment.id,
         state=_state(payment, got),
         shop=shop.display_name,
@@ -132,7 +132,7 @@ def receipt_of(
     return receipt if tip is None else _with_tip(receipt, tip)
 
 
-def _with_tip(receipt: Receipt, tip: Tip) -> Receipt:
+def _with_tip(receipt: ReceiptPage, tip: Gratuity) -> ReceiptPage:
     if not tip.currency:
         return msgspec.structs.replace(receipt, tip_sat=tip.minor)
     text = minor_text(tip.minor, tip.decimals)
@@ -140,7 +140,7 @@ def _with_tip(receipt: Receipt, tip: Tip) -> Receipt:
     return msgspec.structs.replace(receipt, tip=told)
 
 
-def _external(receipt: Receipt, payment: Payment) -> Receipt:
+def _external(receipt: ReceiptPage, payment: Payment) -> ReceiptPage:
     """With the sums that its gateway spoke of."""
     terms, said = payment.terms, payment.external
 

@@ -26,7 +26,7 @@ from engine.mail.address import MailAddress, parse_address
 from engine.secrets.vault import Vault
 from transport.outbound.email_message import Letter
 from transport.pages.language import Words
-from transport.pages.receipt import Receipt
+from transport.pages.receipt import ReceiptPage
 from transport.pages.receipt_rows import Row, proof_line, proof_of, rows_of, state_key
 from transport.server.limits import RateLimiter
 
@@ -68,7 +68,7 @@ class ReceiptMail:
         return self._channel(merchant) is not None
 
     def send(
-        self, merchant: str, receipt: Receipt, text: str, words: Words, client: str
+        self, merchant: str, receipt: ReceiptPage, text: str, words: Words, client: str
     ) -> MailSaid:
         """One mail to that address."""
         channel = self._channel(merchant)
@@ -103,7 +103,7 @@ class ReceiptMail:
         return None
 
 
-def letter_of(receipt: Receipt, words: Words, now: int) -> Letter:
+def letter_of(receipt: ReceiptPage, words: Words, now: int) -> Letter:
     """What is written; `now` (ms): when."""
     said = words.say(state_key(receipt))
     shop = receipt.shop
@@ -125,7 +125,7 @@ def letter_of(receipt: Receipt, words: Words, now: int) -> Letter:
     )
 
 
-def _proofs(receipt: Receipt, words: Words) -> Iterator[Row]:
+def _proofs(receipt: ReceiptPage, words: Words) -> Iterator[Row]:
     for proof in receipt.proofs[:_PROOFS]:
         yield words.say("receipt_proof"), proof_line(proof, words)
         yield proof_of(proof, words)

@@ -22,13 +22,8 @@ from transport.http.problems import Problem, problem_of
 from transport.pages.answers import as_response, guarded, prefers_html
 from transport.pages.brand import brand_url
 from transport.pages.language import Words
-from transport.pages.payers import (
-    PayerPages,
-    lang_query,
-    template,
-    words_of_request,
-)
-from transport.pages.receipt import Receipt, receipt_of
+from transport.pages.payers import PayerPages, lang_query, template, words_of_request
+from transport.pages.receipt import ReceiptPage, receipt_of
 from transport.pages.receipt_mail import MailSaid, ReceiptMail
 from transport.pages.receipt_rows import (
     moment,
@@ -112,7 +107,7 @@ class _ReceiptPage:
             return self._kit.sorry(problem_of(error), words)
 
     def _sent(
-        self, payment: Payment, receipt: Receipt, email: str, words: Words
+        self, payment: Payment, receipt: ReceiptPage, email: str, words: Words
     ) -> MailSaid | None:
         if not email:
             return None
@@ -123,7 +118,11 @@ class _ReceiptPage:
         return self._mail.send(merchant, receipt, email, words, client)
 
     def _page(
-        self, payment: Payment, receipt: Receipt, words: Words, said: MailSaid | None
+        self,
+        payment: Payment,
+        receipt: ReceiptPage,
+        words: Words,
+        said: MailSaid | None,
     ) -> HTTPResponse:
         merchant = payment.terms.merchant
         shop = self._kit.gateway.merchant(merchant)
@@ -154,7 +153,7 @@ class _ReceiptPage:
             return self._kit.message(404, "no_receipt", words, frames=frames)
         return as_response(_not_paid())
 
-    def _receipt(self, payment: Payment) -> Receipt | None:
+    def _receipt(self, payment: Payment) -> ReceiptPage | None:
         gateway = self._kit.gateway
         refunds = gateway.refunds_of(payment.id) if payment.refunds else []
         return receipt_of(payment, gateway.merchant(payment.terms.merchant), refunds)

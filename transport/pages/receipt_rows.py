@@ -8,7 +8,7 @@ from datetime import datetime
 from msgspec import UNSET, UnsetType
 
 from transport.pages.language import Words
-from transport.pages.receipt import InMoney, Proof, Receipt
+from transport.pages.receipt import InMoney, Proof, ReceiptPage
 
 __all__ = [
     "Row",
@@ -29,7 +29,7 @@ def moment(text: str, words: Words) -> str:
     return words.date_time(round(datetime.fromisoformat(text).timestamp() * 1000))
 
 
-def state_key(receipt: Receipt) -> str:
+def state_key(receipt: ReceiptPage) -> str:
     """Of the words that say how it stands. What came late is not said to be paid: the
     shop decides whether it delivers."""
     if receipt.is_late and receipt.state == "paid":
@@ -37,14 +37,14 @@ def state_key(receipt: Receipt) -> str:
     return f"receipt_{receipt.state}"
 
 
-def whose_rows(receipt: Receipt, words: Words) -> Iterator[Row]:
+def whose_rows(receipt: ReceiptPage, words: Words) -> Iterator[Row]:
     """What only who has the payment's link is told."""
     if receipt.order:
         yield words.say("order"), receipt.order
     yield words.say("fact_payment"), receipt.payment_id
 
 
-def rows_of(receipt: Receipt, words: Words) -> Iterator[Row]:
+def rows_of(receipt: ReceiptPage, words: Words) -> Iterator[Row]:
     """When, how, and how much."""
     yield words.say("receipt_ordered"), moment(receipt.created_at, words)
     if receipt.paid_at is not None:
@@ -59,7 +59,7 @@ def rows_of(receipt: Receipt, words: Words) -> Iterator[Row]:
     yield from _sums(receipt, words)
 
 
-def _sums(receipt: Receipt, words: Words) -> Iterator[Row]:
+def _sums(receipt: ReceiptPage, words: Words) -> Iterator[Row]:
     if receipt.amount_sat is not None:
         yield words.say("receipt_asked"), _sats(receipt.amount_sat, words)
     if not isinstance(receipt.tip, UnsetType):
@@ -83,7 +83,7 @@ def _sums(receipt: Receipt, words: Words) -> Iterator[Row]:
         yield words.say("receipt_left"), _sats(left, words)
 
 
-def _worth(receipt: Receipt, words: Words) -> Iterator[Row]:
+def _worth(receipt: ReceiptPage, words: Words) -> Iterator[Row]:
     """Where it says more than the price."""
     worth, price = receipt.worth, receipt.price
     if isinstance(worth, UnsetType):

@@ -28,7 +28,7 @@ from transport.server.client_address import ForwardedHeader, Network, address_ke
 from transport.server.environ import add_client, add_request
 from transport.server.handshake import Nobody
 from transport.server.hangup import HangupWatch, linger
-from transport.server.limits import Limits
+from transport.server.limits import ServerLimits
 from transport.server.refusal import Refusal, full_response, problem, refusing
 from transport.server.request_body import NO_BODY, RequestBody
 from transport.server.request_head import HeadError, RequestHead, read_head
@@ -41,7 +41,7 @@ from transport.server.request_id import (
 )
 from transport.server.response import Response
 from transport.server.socket_reader import RequestReader
-from transport.server.turns import Turns
+from transport.server.turns import ServerTurns
 from transport.server.upgrade import Endpoint
 from transport.server.websocket.connection import WebSocket
 from transport.server.websocket.write_loop import WriteLoop
@@ -68,14 +68,14 @@ class Host(Protocol):
     """The server, as far as one connection knows it."""
 
     application: Any
-    limits: Limits
+    limits: ServerLimits
     trusted_proxies: tuple[Network, ...]
     forwarded_header: ForwardedHeader
     stopping: Event  # set when it stops; streams may watch it
     changed: Event  # to be set when a connection changed its phase
     draining: bool  # answers now close their connection
     failures: FailureLog
-    turns: Turns
+    turns: ServerTurns
     write_loop: WriteLoop
     base: str  # the path under which clients reach us
 

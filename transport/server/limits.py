@@ -4,9 +4,10 @@ Every number of the wire edge stands here with its unit and its reason, so that 
 test, a bench or an operator changes one value and nothing else. No I/O: the rate
 limiter is told the time.
 
-`Limits` is made by run.py and read by `transport/server/server.py` and what it starts;
-those of a WebSocket are in `transport/server/websocket/limits.py`. `RateLimiter` is
-used by whoever answers a request, in that request's greenlet; it never blocks.
+`ServerLimits` is made by run.py and read by `transport/server/server.py` and what it
+starts; those of a WebSocket are in `transport/server/websocket/limits.py`.
+`RateLimiter` is used by whoever answers a request, in that request's greenlet; it never
+blocks.
 """
 
 from collections import OrderedDict
@@ -16,10 +17,10 @@ import msgspec
 from engine.policy.token_bucket import TokenBucket
 from transport.server.websocket.limits import WebSocketLimits
 
-__all__ = ["CallLimits", "Limits", "RateLimiter"]
+__all__ = ["CallLimits", "RateLimiter", "ServerLimits"]
 
 
-class Limits(WebSocketLimits, frozen=True, kw_only=True):
+class ServerLimits(WebSocketLimits, frozen=True, kw_only=True):
     """The bounds of the wire edge. Times are seconds, sizes are bytes."""
 
     #: Open connections in all: about 3 KB for a WebSocket, 20 KB for others. Keep it

@@ -17,7 +17,7 @@ from engine.errors import (
     BodyTooLarge,
 )
 from transport.server.field_line import parse_field
-from transport.server.limits import Limits
+from transport.server.limits import ServerLimits
 
 __all__ = [
     "NO_BODY",
@@ -92,7 +92,7 @@ class RequestBody:
     def __init__(
         self,
         reader: ByteReader,
-        limits: Limits,
+        limits: ServerLimits,
         content_length: int | None,
         chunked: bool,
         send_continue: Callable[[], None] | None,

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from engine.errors.codes import Code
 from transport.server.field_line import TOKEN, parse_field
-from transport.server.limits import Limits
+from transport.server.limits import ServerLimits
 
 __all__ = ["HeadError", "RequestHead", "read_head"]
 
@@ -81,7 +81,7 @@ class RequestHead:
         return ", ".join(self.get_all(name)) or default
 
 
-def read_head(reader: LineReader, limits: Limits) -> RequestHead | None:
+def read_head(reader: LineReader, limits: ServerLimits) -> RequestHead | None:
     """The next head, or None if the stream ended before one began.
 
     Raises HeadError; TimeoutError and other OSErrors of the reader pass through.

@@ -39,17 +39,12 @@ from transport.server.client_address import (
     parse_networks,
 )
 from transport.server.connection import BUSY, IDLE, STREAM, Handler
-from transport.server.limits import Limits
+from transport.server.limits import ServerLimits
 from transport.server.refusal import Refusal, full_response, problem
 from transport.server.request_body import read_body
 from transport.server.request_id import FailureLog, new_request_id
-from transport.server.turns import Turns
-from transport.server.upgrade import (
-    Endpoint,
-    Routes,
-    judge_host,
-    judge_request,
-)
+from transport.server.turns import ServerTurns
+from transport.server.upgrade import Endpoint, Routes, judge_host, judge_request
 from transport.server.websocket.connection import WebSocket
 from transport.server.websocket.write_loop import WriteLoop
 
@@ -69,7 +64,7 @@ _FULL = problem(Code.OVERLOADED, "Too many connections.", (("Retry-After", "5"),
 _CLOSING_SHARE = 0.4
 
 
-class Listener(WebSocketServer):  # type: ignore[misc]  # the package has no types
+class Acceptor(WebSocketServer):  # type: ignore[misc]  # the package has no types
     """The accepting half: decides who gets a greenlet. Made by `Server` only."""
 
     handler_class = Handler
@@ -82,7 +77,7 @@ class Listener(WebSocketServer):  # type: ignore[misc]  # the package has no typ
         address: tuple[str, int],
         application: Any,
         routes: Routes,
-        limits: Limits,
+        limits: ServerLimits,
         origins: Collection[str],
         trusted_proxies: tuple[Network, ...],
         forwarded_header: ForwardedHeader,
@@ -101,7 +96,7 @@ class Listener(WebSocketServer):  # type: ignore[misc]  # the package has no typ
         self.trusted_proxies = trusted_proxies
         self.forwarded_header = forwarded_header
         self.base = base
-        self.turns = Turns()
+        self.turns = ServerTurns()
         self.write_loop = WriteLoop()
         self.failures = FailureLog()
         self.stopping = Event()  # set when stop() begins; streams may watch it
@@ -244,7 +239,7 @@ class Server:
         ws_routes: Routes,
         host: str,
         port: int,
-        limits: Limits | None = None,
+        limits: ServerLimits | None = None,
         *,
         origins: Collection[str] = (),
         trusted_proxies: Iterable[str] = (),
@@ -262,11 +257,11 @@ class Server:
         anybody else such headers are not even shown to `app`. Raises ValueError for
         one that is neither.
         """
-        self._listener = Listener(
+        self._listener = Acceptor(
             (host, port),
             app,
             ws_routes,
-            limits or Limits(),
+            limits or ServerLimits(),
             frozenset(origins),
             parse_networks(trusted_proxies),
             forwarded_header,

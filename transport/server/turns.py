@@ -16,14 +16,14 @@ from gevent.event import Event
 
 from engine.runtime.yielding import yield_to_hub
 
-__all__ = ["PER_ROUND", "Turns"]
+__all__ = ["PER_ROUND", "ServerTurns"]
 
 #: A request costs 0.1 to 1 ms, so that others wait some milliseconds. With 4 the rounds
 #: would be too short: a crowd of one address would cost a quarter more CPU.
 PER_ROUND = 16
 
 
-class Turns:
+class ServerTurns:
     """One per server."""
 
     __slots__ = ("_begun", "_lines", "_loop", "_per_round", "_pump", "_round")

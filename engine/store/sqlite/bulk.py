@@ -120,7 +120,7 @@ class Bulk:
         self._moved: dict[str, tuple[str, str, int, bytes, int, int, int]] = {}
         self._to_forward: list[tuple[str, str, int]] = []  # payment, merchant, seq
         self._noted = rank  # the times of payments up to here
-        self._keys = search.Keys()  # by which payments are found
+        self._keys = search.SearchKeys()  # by which payments are found
         self._invoices: list[object] = []
         self._closed: list[str] = []  # payment hashes
         self._renamed: list[tuple[str | None, str]] = []  # order number, payment

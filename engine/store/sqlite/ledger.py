@@ -16,7 +16,7 @@ from typing import Any
 
 from engine.money.ledger import Posting
 from engine.money.worth import Worth
-from engine.store.ledger_port import Balance, PostingRecord
+from engine.store.ledger_port import LedgerBalance, PostingRecord
 from engine.store.ledger_writes import LedgerRow
 from engine.store.sqlite.checksum import Damaged, checked, row_crc
 from engine.store.sqlite.multi_insert import Many
@@ -195,14 +195,16 @@ def _balance(account: str, amount: int, mirror: int) -> int:
 
 def balances(
     sql: sqlite3.Connection, merchant: str, after: tuple[str, str], limit: int
-) -> list[Balance]:
+) -> list[LedgerBalance]:
     rows = sql.execute(
         "SELECT unit, account, balance, mirror FROM ledger_balances"
         " WHERE merchant = ? AND (unit, account) > (?, ?)"
         " ORDER BY unit, account LIMIT ?",
         (merchant, *after, limit),
     )
-    return [Balance(unit, name, _balance(name, *both)) for unit, name, *both in rows]
+    return [
+        LedgerBalance(unit, name, _balance(name, *both)) for unit, name, *both in rows
+    ]
 
 
 def postings(

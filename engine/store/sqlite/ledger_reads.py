@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TypeVar, TypeVarTuple
 
-from engine.store.ledger_port import Balance, PostingRecord
+from engine.store.ledger_port import LedgerBalance, PostingRecord
 from engine.store.sqlite import ledger
 
 __all__ = ["SqliteLedgerReads"]
@@ -27,7 +27,7 @@ class SqliteLedgerReads(ABC):
 
     def balances(
         self, merchant: str, after: tuple[str, str], limit: int
-    ) -> list[Balance]:
+    ) -> list[LedgerBalance]:
         return self._ask(ledger.balances, merchant, after, limit)
 
     def postings(

@@ -28,7 +28,7 @@ from engine.store.sqlite import (
 )
 from engine.store.sqlite.checksum import row_crc
 from engine.store.sqlite.multi_insert import Many
-from engine.store.sqlite.steps import Changed
+from engine.store.sqlite.steps import RowsChanged
 from engine.store.sqlite.wallets import write_addresses, write_wallet
 from engine.store.writes import (
     MAX_BLOCKS_READ_AGAIN,
@@ -108,18 +108,18 @@ _SETTLED_ONE = (
 )
 
 
-def write_rows(sql: sqlite3.Connection, rows: Sequence[Row]) -> list[Changed]:
+def write_rows(sql: sqlite3.Connection, rows: Sequence[Row]) -> list[RowsChanged]:
     """Write rows beside the events of their writes; what each changed.
 
     Those that come in crowds are written last, and count as one change each: nothing
     else that may be among `rows` touches their tables.
     """
-    changed: list[Changed] = []
+    changed: list[RowsChanged] = []
     crowds: dict[type, list[Row]] = {}
     for row in rows:
         if type(row) in _CROWDS:
             crowds.setdefault(type(row), []).append(row)
-            changed.append(Changed(1))
+            changed.append(RowsChanged(1))
         else:
             changed.append(_write_row(sql, row))
     for kind, write in _CROWDS.items() if crowds else ():
@@ -139,12 +139,12 @@ def _inserting(statement: Many) -> _Writing:
     return insert
 
 
-def _write_row(sql: sqlite3.Connection, row: Row) -> Changed:
+def _write_row(sql: sqlite3.Connection, row: Row) -> RowsChanged:
     statement: str
     values: Values
     match row:
         case ForgetIdempotency():
-            return Changed(steps.forget_answers(sql, row))
+            return RowsChanged(steps.forget_answers(sql, row))
         case Release():
             statement = "UPDATE payments SET watched = 0 WHERE id = ?"
             values = (row.payment_id,)
@@ -157,7 +157,7 @@ def _write_row(sql: sqlite3.Connection, row: Row) -> Changed:
             values = _fields(row)
             values = (*values, row_crc(values))
         case ReadAgain():
-            return Changed(_read_again(sql, row))
+            return RowsChanged(_read_again(sql, row))
         case KeyRow():
             statement = (
                 "INSERT INTO api_keys (id, name, merchant, hash, created_at,"
@@ -176,7 +176,7 @@ def _write_row(sql: sqlite3.Connection, row: Row) -> Changed:
             values = _fields(row)
             values = (*values, row_crc(values))
         case RevokeKey():
-            return Changed(_revoke(sql, row))
+            return RowsChanged(_revoke(sql, row))
         case ChannelRow():
             statement, values = _channel(row)
         case RemoveChannel():
@@ -186,54 +186,54 @@ def _write_row(sql: sqlite3.Connection, row: Row) -> Changed:
         case Requeue():
             return steps.requeue(sql, row)
         case Whole():
-            return Changed(pruning.must_be_whole(sql, row))
+            return RowsChanged(pruning.must_be_whole(sql, row))
         case Prune():
-            return Changed(pruning.prune(sql, row))
+            return RowsChanged(pruning.prune(sql, row))
         case Forget():
-            return Changed(pruning.forget(sql, row))
+            return RowsChanged(pruning.forget(sql, row))
         case ForgetDeliveries():
-            return Changed(pruning.forget_deliveries(sql, row))
+            return RowsChanged(pruning.forget_deliveries(sql, row))
         case ToldRow():
-            return Changed(alerts.told(sql, row))
+            return RowsChanged(alerts.told(sql, row))
         case OrdersRow():
-            return Changed(alerts.count_orders(sql, row))
+            return RowsChanged(alerts.count_orders(sql, row))
         case AddHistory():
-            return Changed(history.add(sql, row))
+            return RowsChanged(history.add(sql, row))
         case ForgetHistory():
-            return Changed(history.forget(sql, row))
+            return RowsChanged(history.forget(sql, row))
         case OpenRefund():
-            return Changed(refunds.open_refund(sql, row))
+            return RowsChanged(refunds.open_refund(sql, row))
         case MoveRefund():
-            return Changed(refunds.move_refund(sql, row))
+            return RowsChanged(refunds.move_refund(sql, row))
         case WalletSecretRow():
-            return Changed(wallet_keys.write_secret(sql, row))
+            return RowsChanged(wallet_keys.write_secret(sql, row))
         case WalletRow():
-            return Changed(write_wallet(sql, row))
+            return RowsChanged(write_wallet(sql, row))
         case LedgerRow():
-            return Changed(ledger.write(sql, row))
+            return RowsChanged(ledger.write(sql, row))
         case FillSearch():
-            return Changed(search.fill(sql, row))
+            return RowsChanged(search.fill(sql, row))
         case ShrinkFile():
-            return Changed(pruning.shrink(sql, row))
+            return RowsChanged(pruning.shrink(sql, row))
         case NewOutgoing():
-            return Changed(outgoing.new_outgoing(sql, row))
+            return RowsChanged(outgoing.new_outgoing(sql, row))
         case MoveOutgoing():
-            return Changed(outgoing.move_outgoing(sql, row))
+            return RowsChanged(outgoing.move_outgoing(sql, row))
         case QueueForward():
-            return Changed(outgoing.queue(sql, row))
+            return RowsChanged(outgoing.queue(sql, row))
         case Unqueue():
-            return Changed(outgoing.unqueue(sql, row))
+            return RowsChanged(outgoing.unqueue(sql, row))
         case PauseForwarding():
-            return Changed(outgoing.pause(sql, row))
+            return RowsChanged(outgoing.pause(sql, row))
         case NewTill():
-            return Changed(till.new_till(sql, row))
+            return RowsChanged(till.new_till(sql, row))
         case MoveTill():
-            return Changed(till.move_till(sql, row))
+            return RowsChanged(till.move_till(sql, row))
         case UnqueueTill():
-            return Changed(till.unqueue(sql, row))
+            return RowsChanged(till.unqueue(sql, row))
         case UpstreamCursor():
-            return Changed(invoices.move(sql, row))
-    return Changed(sql.execute(statement, values).rowcount)
+            return RowsChanged(invoices.move(sql, row))
+    return RowsChanged(sql.execute(statement, values).rowcount)
 
 
 _FURTHER = (

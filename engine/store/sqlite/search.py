@@ -35,7 +35,7 @@ from engine.store.sqlite.listing_rows import Span, payment_of
 from engine.store.sqlite.multi_insert import Many
 from engine.store.writes import FillSearch
 
-__all__ = ["BUCKET", "Keys", "create", "fill", "insert", "left", "ranks_of"]
+__all__ = ["BUCKET", "SearchKeys", "create", "fill", "insert", "left", "ranks_of"]
 
 BUCKET = 512
 EVENTS = 2_048
@@ -61,7 +61,7 @@ def create(sql: Any) -> None:
     )
 
 
-class Keys:
+class SearchKeys:
     """Those that a transaction brings, gathered and then written."""
 
     def __init__(self) -> None:

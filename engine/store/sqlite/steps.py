@@ -17,10 +17,10 @@ from engine.store.writes import (
     Requeue,
 )
 
-__all__ = ["Changed", "forget_answers", "purge", "remove_channel", "requeue"]
+__all__ = ["RowsChanged", "forget_answers", "purge", "remove_channel", "requeue"]
 
 
-class Changed(NamedTuple):
+class RowsChanged(NamedTuple):
     """How many rows a write changed, and where it goes on if it is not done."""
 
     rows: int
@@ -45,27 +45,27 @@ def forget_answers(sql: sqlite3.Connection, row: ForgetIdempotency) -> int:
 # -- channels that are removed ---------------------------------------------------------
 
 
-def remove_channel(sql: sqlite3.Connection, row: RemoveChannel) -> Changed:
+def remove_channel(sql: sqlite3.Connection, row: RemoveChannel) -> RowsChanged:
     """The channel, and the first of its deliveries. Its name is kept for the others."""
     _, is_done = _purge_one(sql, row.id, row.limit)
     if not is_done:
         sql.execute("INSERT OR IGNORE INTO removed_channels VALUES (?)", (row.id,))
     removed = sql.execute("DELETE FROM channels WHERE id = ?", (row.id,)).rowcount
     sql.execute("DELETE FROM told_alerts WHERE channel_id = ?", (row.id,))
-    return Changed(removed, None if is_done else (row.id, 0))
+    return RowsChanged(removed, None if is_done else (row.id, 0))
 
 
-def purge(sql: sqlite3.Connection, row: PurgeDeliveries) -> Changed:
+def purge(sql: sqlite3.Connection, row: PurgeDeliveries) -> RowsChanged:
     """Deliveries of one channel that was removed."""
     names = sql.execute("SELECT id FROM removed_channels LIMIT 2").fetchall()
     if not names:
-        return Changed(0)
+        return RowsChanged(0)
     (name,) = names[0]
     deleted, is_done = _purge_one(sql, name, row.limit)
     if is_done:
         sql.execute("DELETE FROM removed_channels WHERE id = ?", (name,))
     is_last = is_done and len(names) == 1
-    return Changed(deleted, None if is_last else (name, 0))
+    return RowsChanged(deleted, None if is_last else (name, 0))
 
 
 def _purge_one(sql: sqlite3.Connection, name: str, limit: int) -> tuple[int, bool]:
@@ -95,14 +95,14 @@ def _last_of(
 # -- deliveries once more --------------------------------------------------------------
 
 
-def requeue(sql: sqlite3.Connection, row: Requeue) -> Changed:
+def requeue(sql: sqlite3.Connection, row: Requeue) -> RowsChanged:
     """Deliver again. What is pending already only gets its wait cut short."""
     start = _start(sql, row)
     changed, left = 0, row.limit
     for channel_id in _channels(sql, row):
         after = row.after[1] if channel_id == row.after[0] else 0
         if left <= 0:  # as many of the next one as there is room for, next time
-            return Changed(changed, (channel_id, 0))
+            return RowsChanged(changed, (channel_id, 0))
         if row.payment_id is not None or row.offset is not None:
             found = _again_by_event(sql, row, channel_id)
             changed, left = changed + found, left - max(found, 1)
@@ -114,8 +114,8 @@ def requeue(sql: sqlite3.Connection, row: Requeue) -> Changed:
         looked_at, found = _again(sql, row, channel_id, after, last)
         changed, left = changed + found, left - looked_at
         if left <= 0:
-            return Changed(changed, (channel_id, last))
-    return Changed(changed)
+            return RowsChanged(changed, (channel_id, last))
+    return RowsChanged(changed)
 
 
 def _start(sql: sqlite3.Connection, row: Requeue) -> int:

@@ -12,7 +12,7 @@ from actors.facts.published import Health, Published
 from actors.node import Node, Settings
 from actors.root import CLIENT_READERS, READERS, FeedConfig, RootActor, build_tree
 from engine.runtime.actor import Actor
-from engine.runtime.ref import Ref, Scope
+from engine.runtime.ref import ActorScope, Ref
 from engine.runtime.simulation import SimulatedClock, SimulatedDispatcher
 from engine.secrets.vault import Vault
 from engine.store.sqlite.journal import Journal
@@ -47,14 +47,14 @@ class Tree:
         self.published = Published(False)
         self.ended: list[str] = []
         self.children: list[Ref] = []
-        scope = Scope(
+        scope = ActorScope(
             self.dispatcher,
             lambda _name: RootActor(
                 node, self.children, self.published, self.gave_up.append
             ),
         )
         self.root = root = Ref(scope, "root")
-        core = Scope(self.dispatcher, lambda _name: Core(self.ended), parent=root)
+        core = ActorScope(self.dispatcher, lambda _name: Core(self.ended), parent=root)
         self.children += [Ref(core, name) for name in ("first", "second", "third")]
         root.start()
         self.settle()

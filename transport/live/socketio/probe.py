@@ -11,7 +11,7 @@ from transport.live.socketio import packets
 from transport.server.websocket.connection import WebSocket
 from transport.server.websocket.frames import encode_text
 
-__all__ = ["Probe", "Upgradable"]
+__all__ = ["UpgradeProbe", "Upgradable"]
 
 
 class Upgradable(Protocol):
@@ -19,12 +19,12 @@ class Upgradable(Protocol):
 
     def pause_polling(self) -> None: ...
     def upgrade(self, websocket: WebSocket) -> None: ...
-    def upgrade_failed(self, probe: "Probe") -> None: ...
+    def upgrade_failed(self, probe: "UpgradeProbe") -> None: ...
     def on_message(self, message: str | bytes) -> None: ...
     def ended(self) -> None: ...
 
 
-class Probe:
+class UpgradeProbe:
     """A WebSocket that wants to take a polling session over. Its `Listener`, and after
     the upgrade too."""
 

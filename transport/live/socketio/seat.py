@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from transport.live.doors import Guest
-from transport.live.followed_invoice import Told
+from transport.live.followed_invoice import ToldSeqs
 from transport.live.payment_messages import PaymentMessage
 from transport.live.socketio import packets
 from transport.live.socketio.session import Session
@@ -50,7 +50,7 @@ class Seat:
         self.namespace = namespace
         self.guest = guest
         self.invoices: dict[str, Followed] = {}  # by the number that the client gave
-        self.told = Told()
+        self.told = ToldSeqs()
         self.closed = False
         self.leave_cards: Callable[[], None] = lambda: None
         self._alarm: Any = None

@@ -28,7 +28,7 @@ from transport.live.socketio import packets
 from transport.live.socketio.limits import SocketioLimits
 from transport.live.socketio.packets import Encoded, PacketError
 from transport.live.socketio.poll_queue import PollQueue
-from transport.live.socketio.probe import Probe
+from transport.live.socketio.probe import UpgradeProbe
 from transport.server.websocket.connection import WebSocket
 from transport.server.websocket.frames import encode_text
 
@@ -99,7 +99,7 @@ class Session:
         self._alarms = alarms
         self._limits = limits
         self._wire: Wire | None = None  # of the WebSocket, once it has one
-        self._probe: Probe | None = None  # a WebSocket that is to take over
+        self._probe: UpgradeProbe | None = None  # a WebSocket that is to take over
         self._queue: PollQueue | None = None  # once something is told to a poll
         self._poller: Event | None = None  # while a poll waits
         self._posting = False
@@ -262,7 +262,7 @@ class Session:
             websocket.close(1008, "this session has a WebSocket already")
             return
         due_s = time.monotonic() + self._limits.upgrade_timeout_s
-        self._probe = Probe(self, websocket, due_s)
+        self._probe = UpgradeProbe(self, websocket, due_s)
         websocket.listen(self._probe)
         self._set_alarm(due_s)
 
@@ -282,7 +282,7 @@ class Session:
             for packet in queue.take().split(packets.SEPARATOR):
                 wire.send(encode_text(packet.encode()))
 
-    def upgrade_failed(self, probe: Probe) -> None:
+    def upgrade_failed(self, probe: UpgradeProbe) -> None:
         """It goes on by polling."""
         if self._probe is not probe:
             return

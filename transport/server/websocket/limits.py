@@ -1,7 +1,7 @@
 """How much one WebSocket may ask of us. No I/O.
 
-`transport.server.limits.Limits` takes these in, so that one object holds all bounds of
-the wire edge.
+`transport.server.limits.ServerLimits` takes these in, so that one object holds all
+bounds of the wire edge.
 """
 
 import msgspec

@@ -13,7 +13,7 @@ from engine.delivery.attempt import AttemptOutcome, SendResult
 from engine.delivery.channel import Channel, channel_row
 from engine.delivery.endpoint import Endpoint
 from engine.payment.model import Payment
-from engine.runtime.ref import Ref, Scope
+from engine.runtime.ref import ActorScope, Ref
 from engine.secrets.vault import Vault
 from engine.store.writes import Outcome, Unavailable, Write
 from tests.unit.actor_stage import ActorStage
@@ -76,7 +76,7 @@ class Board:
         return self.stage.node
 
     def _start(self) -> Ref:
-        scope = Scope(
+        scope = ActorScope(
             self.stage.dispatcher,
             lambda _name: AlertNotifierActor(self.node, VAULT, self.phones, PACE),
         )

@@ -12,7 +12,7 @@ from engine.delivery.channel import Channel, channel_row
 from engine.payment.events import CommittedEvent, encode, opening, with_offset
 from engine.payment.model import Terms
 from engine.runtime.actor import Actor
-from engine.runtime.ref import Ref, Scope
+from engine.runtime.ref import ActorScope, Ref
 from engine.runtime.simulation import SimulatedClock, SimulatedDispatcher
 from engine.secrets.vault import Vault
 from engine.store.records import Owed, PendingPayment
@@ -82,7 +82,9 @@ class Bench:
         self.sender = _Sender()
 
     def ref(self, name: str, actor: Actor) -> Ref:
-        ref = Ref(Scope(dispatcher=self.dispatcher, factory=lambda _n: actor), name)
+        ref = Ref(
+            ActorScope(dispatcher=self.dispatcher, factory=lambda _n: actor), name
+        )
         ref.start(actor)
         return ref
 
@@ -103,7 +105,7 @@ class Bench:
             stored = channel_row(channel).state
             return NotifierActor(self.node, vault, self.sender, channel, stored)
 
-        ref = Ref(Scope(dispatcher=self.dispatcher, factory=make), "chn_1")
+        ref = Ref(ActorScope(dispatcher=self.dispatcher, factory=make), "chn_1")
         ref.start()
         return ref
 

@@ -9,7 +9,7 @@ from engine.delivery.attempt import AttemptOutcome, SendResult
 from engine.delivery.channel import Channel, channel_row
 from engine.delivery.endpoint import Endpoint
 from engine.payment.model import Payment
-from engine.runtime.ref import Ref, Scope
+from engine.runtime.ref import ActorScope, Ref
 from engine.secrets.vault import Vault
 from engine.store.writes import Write
 from tests.unit.actor_stage import ActorStage
@@ -88,7 +88,7 @@ class Street:
     def __init__(self, stage: ActorStage) -> None:
         self.stage = stage
         self.shop = Shop()
-        scope = Scope(
+        scope = ActorScope(
             stage.dispatcher,
             lambda _name: NotifiersActor(stage.node, VAULT, self.shop),
             mailbox_limit=10_000,

@@ -9,7 +9,7 @@ from actors.node import Node, Settings
 from engine.delivery.attempt import AttemptOutcome, SendResult
 from engine.delivery.endpoint import Endpoint
 from engine.runtime.actor import Actor
-from engine.runtime.ref import Ref, Scope
+from engine.runtime.ref import ActorScope, Ref
 from engine.runtime.simulation import SimulatedClock, SimulatedDispatcher
 from engine.store.records import Pending
 
@@ -45,12 +45,12 @@ class Place:
         self.made.append(number)
         actor = Quiet()
         self.actors.append(actor)
-        ref = Ref(Scope(self.dispatcher, lambda _name: actor), f"sender {number}")
+        ref = Ref(ActorScope(self.dispatcher, lambda _name: actor), f"sender {number}")
         ref.start()
         return ref
 
     def order(self, payment_id: str) -> Deliver:
-        reply_to = Ref(Scope(self.dispatcher, lambda _name: Quiet()), "notifier")
+        reply_to = Ref(ActorScope(self.dispatcher, lambda _name: Quiet()), "notifier")
         endpoint = Endpoint(url="https://x/secret", secrets=(b"secret",))
         return Deliver(payment_id, HEAD, endpoint, reply_to)
 
@@ -136,7 +136,9 @@ def test_senders_wait_for_others_and_leave_places_to_those_who_do_not() -> None:
     scope = sender_scope(
         Node(SimulatedClock(0), SimulatedDispatcher(Random(1)), Random(1), Settings()),
         _Sends(),
-        Ref(Scope(SimulatedDispatcher(Random(1)), lambda _name: Quiet()), "parent"),
+        Ref(
+            ActorScope(SimulatedDispatcher(Random(1)), lambda _name: Quiet()), "parent"
+        ),
     )
     assert scope.blocking
     assert scope.waits_outside

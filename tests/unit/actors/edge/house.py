@@ -9,7 +9,7 @@ from actors.edge.gateway import ActorGateway
 from actors.watching.supervisor import SupervisorActor
 from engine.bitcoin.address import script_to_address
 from engine.payment.model import Payment, Terms
-from engine.runtime.ref import Ref, Scope
+from engine.runtime.ref import ActorScope, Ref
 from engine.runtime.supervision import RestartPolicy
 from engine.secrets.vault import Vault
 from tests.unit.actor_stage import ActorStage
@@ -42,7 +42,7 @@ class House:
         self.gateway = ActorGateway(stage.node, self.store, Vault(bytes(32)))
         self.store.asked.clear()
         policy = RestartPolicy(max_restarts=1, window_s=60.0)
-        scope = Scope(
+        scope = ActorScope(
             stage.dispatcher,
             lambda _name: SupervisorActor(stage.node, stage.book, stage.booted, policy),
         )

@@ -10,7 +10,7 @@ import actors.edge.tree
 from actors.delivery.notifiers import NotifiersActor
 from engine.delivery.channel import Channel
 from engine.payment.observations import ProviderClaim
-from engine.runtime.ref import Ref, Scope
+from engine.runtime.ref import ActorScope, Ref
 from engine.secrets.vault import Vault
 from engine.store.writes import ChannelRow, Requeue, Write
 from tests.unit.actor_stage import Inbox
@@ -61,7 +61,7 @@ def test_counts_and_gauges_have_dotted_names(house: House) -> None:
 def test_a_channel_that_a_stopped_journal_wrote_is_told_of_all_the_same(
     house: House,
 ) -> None:
-    scope = Scope(
+    scope = ActorScope(
         house.stage.dispatcher,
         lambda _name: NotifiersActor(house.node, Vault(bytes(32)), None),  # type: ignore[arg-type]
     )

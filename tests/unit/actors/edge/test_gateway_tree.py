@@ -6,7 +6,7 @@ import pytest
 import actors.edge.tree
 from actors.messages import DescribeSources, PollNow
 from engine.runtime.actor import Actor
-from engine.runtime.ref import Ref, Scope
+from engine.runtime.ref import ActorScope, Ref
 from tests.unit.actor_stage import Inbox
 from tests.unit.actors.edge.house import House
 
@@ -82,7 +82,7 @@ def test_a_watcher_that_never_answers_is_waited_for_a_moment(
 ) -> None:
     monkeypatch.setattr(actors.edge.tree, "DESCRIBE_S", 0.01)
     payment = house.create()
-    silent = Ref(Scope(house.stage.dispatcher, lambda _name: Inbox()), payment.id)
+    silent = Ref(ActorScope(house.stage.dispatcher, lambda _name: Inbox()), payment.id)
     silent.start()
     house.stage.book.add(silent, payment.terms.address)
     state = house.gateway.watcher(payment.terms.address)

@@ -7,7 +7,7 @@ from actors.facts.published import JournalReport, Published
 from actors.journal.writer import JournalActor
 from actors.messages import Append, WriteFirst
 from actors.node import Node, Settings
-from engine.runtime.ref import Ref, Scope
+from engine.runtime.ref import ActorScope, Ref
 from engine.runtime.simulation import SimulatedClock, SimulatedDispatcher
 from engine.store.writes import Committed, Outcome, Row, SourceTip, Write
 from tests.unit.actor_stage import Inbox
@@ -40,7 +40,7 @@ class House:
         self.clock = SimulatedClock(0)
         self.node = Node(self.clock, self.dispatcher, Random(1), Settings())
         self.report, self.waiting = Published(JournalReport()), Published(0)
-        scope = Scope(
+        scope = ActorScope(
             self.dispatcher,
             lambda _name: JournalActor(self.node, self.disk, self.report, self.waiting),
             mailbox_limit=50_000,
@@ -75,9 +75,11 @@ class House:
     def listen(self) -> Inbox:
         """In the notifiers' place."""
         inbox = Inbox()
-        self.node.notifiers = Ref(Scope(self.dispatcher, lambda _name: inbox), "inbox")
+        self.node.notifiers = Ref(
+            ActorScope(self.dispatcher, lambda _name: inbox), "inbox"
+        )
         self.node.notifiers.start()
-        scope = Scope(self.dispatcher, lambda _name: Inbox())
+        scope = ActorScope(self.dispatcher, lambda _name: Inbox())
         self.node.alert_notifier = Ref(scope, "alerts")
         self.node.alert_notifier.start()
         return inbox

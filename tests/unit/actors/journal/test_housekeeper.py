@@ -23,7 +23,7 @@ from engine.payment.model import Payment
 from engine.policy.periods import DAY_MS
 from engine.policy.retention import Retention
 from engine.runtime.actor import Actor
-from engine.runtime.ref import Ref, Scope
+from engine.runtime.ref import ActorScope, Ref
 from engine.runtime.simulation import SimulatedClock, SimulatedDispatcher
 from engine.store.history_writes import AddHistory
 from engine.store.sqlite import replay
@@ -110,7 +110,7 @@ class House:
         self.settle()
 
     def _start(self, name: str, actor: Actor) -> Ref:
-        ref = Ref(Scope(self.dispatcher, lambda _name: actor), name)
+        ref = Ref(ActorScope(self.dispatcher, lambda _name: actor), name)
         ref.start()
         return ref
 

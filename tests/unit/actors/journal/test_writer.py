@@ -17,7 +17,7 @@ from actors.messages import Append, AwaitWrites, ChannelChanged, Publish
 from engine.payment.events import opening
 from engine.payment.model import EventType
 from engine.payment.observations import Reviewed
-from engine.runtime.ref import Ref, Scope
+from engine.runtime.ref import ActorScope, Ref
 from engine.store.writes import (
     Committed,
     Entry,
@@ -120,7 +120,9 @@ def test_what_a_batch_commits_is_routed_a_hundred_events_in_a_turn(
 def test_what_speaks_of_an_order_is_routed_in_the_order_of_the_journal() -> None:
     """It was handed in first and is written last: readers go by the offset."""
     house, memory, router = House(), MemoryStore(), Inbox()
-    house.node.router = Ref(Scope(house.dispatcher, lambda _name: router), "router")
+    house.node.router = Ref(
+        ActorScope(house.dispatcher, lambda _name: router), "router"
+    )
     house.node.router.start()
     made = [
         opening(terms(id=name, address=name, external_id="o", merchant="ann"))

@@ -1,10 +1,10 @@
-"""A stage for `Deliveries`: the test is its clock, its store and its journal."""
+"""A stage for `InvoiceDeliveries`: the test is its clock, its store and its journal."""
 
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-from actors.lightning.deliveries import Deliveries, TryAgain
+from actors.lightning.deliveries import InvoiceDeliveries, TryAgain
 from actors.messages import Command
 from engine.lightning.node import InvoiceSeen, InvoiceStatus
 from engine.payment.model import Payment, Terms
@@ -74,7 +74,7 @@ class Stage:
         invoice = self.payment.terms.lightning
         assert invoice is not None
         ref: Any = SimpleNamespace(tell_system=self._tell, incarnation=2)
-        self.of = Deliveries(node, invoice.node, ref)
+        self.of = InvoiceDeliveries(node, invoice.node, ref)
 
     def bring(self, *seen: InvoiceSeen) -> None:
         self.of.bring(seen or (SEEN,), self.is_done)

@@ -7,7 +7,7 @@ from actors.facts.upstreams import Reconnect
 from actors.lightning.supervisor import UpstreamsActor, upstreams_of
 from actors.watching.supervisor import SupervisorActor
 from engine.lightning.account import Account
-from engine.runtime.ref import Ref, Scope
+from engine.runtime.ref import ActorScope, Ref
 from engine.store.sqlite.journal import Journal
 from tests.unit.actor_stage import ActorStage
 from tests.unit.actors.lightning.shop import PlayedNode
@@ -26,12 +26,12 @@ class Life:
         named = Account(name="shop", kind="electrum", url="http://n.test", poll_s=30)
         speaks: Any = played
         node.upstreams = upstreams_of(node, [(named, speaks)])
-        scope = Scope(
+        scope = ActorScope(
             stage.dispatcher,
             lambda _name: SupervisorActor(node, stage.book, stage.booted),
         )
         node.supervisor = Ref(scope, "supervisor")
-        upstreams = Scope(stage.dispatcher, lambda _name: UpstreamsActor(node))
+        upstreams = ActorScope(stage.dispatcher, lambda _name: UpstreamsActor(node))
         self._upstreams = Ref(upstreams, "upstreams")
 
     def begin(self) -> None:

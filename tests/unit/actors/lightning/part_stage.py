@@ -4,7 +4,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-from actors.lightning.pages import Kept, Pages
+from actors.lightning.pages import Pages, StoredCursor
 from engine.lightning.node import PaidPage
 from tests.unit.actors.lightning.shop import seen
 
@@ -44,7 +44,7 @@ class Stage:
         self.asked.append(ask)
         self.reads.append(reply)
 
-    def pages(self, kept: Kept | None = None) -> Pages:
+    def pages(self, kept: StoredCursor | None = None) -> Pages:
         pages = Pages(
             self.node,
             self.account,

@@ -26,7 +26,7 @@ from engine.lightning.upstream import UpstreamState
 from engine.payment.lightning_terms import Invoice, lightning_key
 from engine.payment.model import Payment, Status
 from engine.runtime.actor import Actor
-from engine.runtime.ref import Ref, Scope
+from engine.runtime.ref import ActorScope, Ref
 from tests.unit.actors.edge.house import House
 from tests.unit.payment_cases import EXPIRY
 
@@ -126,7 +126,9 @@ class Shop(House):
         named = Account(name="shop", kind="phoenixd", url="http://n.test", **account)
         played: Any = lightning
         self.node.upstreams = upstreams_of(self.node, [(named, played)])
-        scope = Scope(self.stage.dispatcher, lambda _name: UpstreamsActor(self.node))
+        scope = ActorScope(
+            self.stage.dispatcher, lambda _name: UpstreamsActor(self.node)
+        )
         self.upstreams = Ref(scope, "upstreams")
 
     def open(self) -> None:

@@ -10,8 +10,8 @@ from actors.lightning.deliveries import (
     LATER_S,
     SOON_S,
     UNANSWERED_S,
-    Answered,
     Found,
+    WatcherSaid,
 )
 from actors.messages import NotWatched
 from engine.errors import Refused, StoreDamaged
@@ -197,7 +197,7 @@ def test_what_an_earlier_life_of_the_upstream_asked_for_tells_nobody() -> None:
     life, number = stage.later[0][1].batch
     found: dict[str, Payment | StoreDamaged] = {INVOICE_HASH: stage.payment}
     stage.of.take(Found((life - 1, number), found, (INVOICE_HASH,)))
-    stage.of.take(Answered((life - 1, number), INVOICE_HASH, stage.payment))
+    stage.of.take(WatcherSaid((life - 1, number), INVOICE_HASH, stage.payment))
     assert len(stage.watcher.commands) == 1
     assert (stage.of.pending, stage.done) == (1, 0)
 

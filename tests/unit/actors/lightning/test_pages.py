@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from actors.lightning.pages import CursorKept, Kept, OpenTold, kept_of
+from actors.lightning.pages import CursorKept, OpenTold, StoredCursor, kept_of
 from engine.store.lightning_writes import UpstreamCursor
 from engine.store.writes import Committed, Unavailable
 from tests.unit.actors.lightning.part_stage import Stage, page
@@ -23,7 +23,7 @@ def test_before_the_cursor_is_read_no_page_is_wanted_and_an_invoice_may_open() -
 
 def test_one_page_at_a_time_and_each_is_wanted_once() -> None:
     stage = Stage()
-    pages = stage.pages(Kept("#1", ()))
+    pages = stage.pages(StoredCursor("#1", ()))
     pages.wanted = True
     asked = pages.take(7)
     assert asked is not None
@@ -42,7 +42,7 @@ def test_one_page_at_a_time_and_each_is_wanted_once() -> None:
 
 def test_a_cursor_is_kept_for_what_was_paid_and_else_once_an_hour() -> None:
     stage = Stage()
-    pages = stage.pages(Kept("#1", ()))
+    pages = stage.pages(StoredCursor("#1", ()))
 
     def keeps(cursor: str, *numbers: int) -> bool:
         stage.read(pages, page(cursor, *numbers))
@@ -68,7 +68,7 @@ def test_a_cursor_is_kept_for_what_was_paid_and_else_once_an_hour() -> None:
 
 def test_the_first_cursor_is_kept_whatever_was_paid() -> None:
     stage = Stage()
-    pages = stage.pages(Kept("", ()))
+    pages = stage.pages(StoredCursor("", ()))
     stage.read(pages, page("#0"))
     assert len(stage.rows) == 1
     assert not stage.came
@@ -77,7 +77,7 @@ def test_the_first_cursor_is_kept_whatever_was_paid() -> None:
 def test_beyond_what_was_passed_over_no_cursor_is_kept_and_it_is_read_on() -> None:
     stage = Stage()
     stage.brings.passed_over = True
-    pages = stage.pages(Kept("#1", ()))
+    pages = stage.pages(StoredCursor("#1", ()))
     stage.read(pages, page("#2", 1))
     assert not stage.rows
     assert stage.came == [page("#2", 1)]
@@ -85,7 +85,7 @@ def test_beyond_what_was_passed_over_no_cursor_is_kept_and_it_is_read_on() -> No
 
 def test_a_page_whose_cursor_cannot_be_written_is_read_again_a_second_later() -> None:
     stage = Stage()
-    pages = stage.pages(Kept("#1", ()))
+    pages = stage.pages(StoredCursor("#1", ()))
     stage.read(pages, page("#2", 1))
     stage.rows.pop()[1](Unavailable("the disk is full"))
     kept = stage.told.pop()
@@ -101,7 +101,7 @@ def test_a_page_whose_cursor_cannot_be_written_is_read_again_a_second_later() ->
 
 def test_while_nothing_is_open_it_reads_seldom() -> None:
     stage = Stage()
-    pages = stage.pages(Kept("#1", ()))
+    pages = stage.pages(StoredCursor("#1", ()))
     assert pages.interval_s() == 300.0
     pages.on_opened()
     assert pages.interval_s() == 30.0
@@ -110,12 +110,12 @@ def test_while_nothing_is_open_it_reads_seldom() -> None:
 
 
 def test_one_that_was_open_before_a_restart_is_open() -> None:
-    assert Stage().pages(Kept("#1", (("h", "p"),))).interval_s() == 30.0
+    assert Stage().pages(StoredCursor("#1", (("h", "p"),))).interval_s() == 30.0
 
 
 def test_whether_one_is_open_is_asked_when_none_was_made_of_late() -> None:
     stage = Stage()
-    pages = stage.pages(Kept("#1", ()))
+    pages = stage.pages(StoredCursor("#1", ()))
     pages.look_for_open()
     assert not stage.reads, "none is, as far as it knows"
     pages.on_opened()
@@ -154,7 +154,7 @@ def test_with_no_cursor_all_that_is_open_is_asked_about() -> None:
         kept = None if cursor is None else SimpleNamespace(cursor=cursor)
         return SimpleNamespace(upstream_cursor=lambda _: kept, open_invoices=opened)
 
-    assert kept_of(store(None), "shop") == Kept("", (("h", "p"),))
-    assert kept_of(store("#1"), "shop") == Kept("#1", (("h", "p"),))
+    assert kept_of(store(None), "shop") == StoredCursor("", (("h", "p"),))
+    assert kept_of(store("#1"), "shop") == StoredCursor("#1", (("h", "p"),))
     assert asked[0] == 1_000
     assert asked[1] < 10

@@ -5,7 +5,7 @@ from random import Random
 
 from actors.live.fanout import FOLLOWERS_PER_STEP, MAX_WAITING, FanOut
 from engine.runtime.actor import Actor
-from engine.runtime.ref import Ref, Scope
+from engine.runtime.ref import ActorScope, Ref
 from engine.runtime.simulation import SimulatedDispatcher
 
 
@@ -17,7 +17,7 @@ class Followers:
     """`count` of them; `told` is who heard what, in order."""
 
     def __init__(self, name: str, count: int) -> None:
-        scope = Scope(SimulatedDispatcher(Random(1)), lambda _name: Quiet())
+        scope = ActorScope(SimulatedDispatcher(Random(1)), lambda _name: Quiet())
         self.refs = [Ref(scope, f"{name}{number}") for number in range(count)]
         for ref in self.refs:
             ref.start()

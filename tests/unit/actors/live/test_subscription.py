@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from actors.live.subscription import JournalSubscription, Stage, Subscription
+from actors.live.subscription import FollowStage, JournalSubscription, Subscription
 from engine.errors.codes import StreamCode
 from engine.payment.events import CommittedEvent, opening
 from engine.payment.model import Payment
@@ -96,7 +96,7 @@ def test_a_gap_is_not_told_but_ends_the_session(seq: int) -> None:
     subscription.on_event(event(seq))
     assert session.wire.told == []
     assert [code for code, _ in session.wire.closed] == [1011]
-    assert (subscription.stage, session.stopped) == (Stage.OVER, 1)
+    assert (subscription.stage, session.stopped) == (FollowStage.OVER, 1)
     subscription.on_event(event(6))
     assert session.wire.told == []
 
@@ -126,19 +126,19 @@ def test_what_happens_while_a_backlog_is_read_is_held_in_order() -> None:
 def test_as_long_as_the_journal_holds_more_it_is_read() -> None:
     subscription = Session().catches_up()
     assert subscription.must_read_on(more=True)
-    assert subscription.stage is Stage.CATCHING_UP
+    assert subscription.stage is FollowStage.CATCHING_UP
 
 
 def test_no_more_is_held_than_the_limit_and_the_rest_is_read_again() -> None:
     subscription = Session().catches_up()
     for seq in range(2, 2 + LIMIT):
         subscription.on_event(event(seq))
-    assert subscription.stage is Stage.CATCHING_UP
+    assert subscription.stage is FollowStage.CATCHING_UP
     for seq in range(2 + LIMIT, 1_000):
         subscription.on_event(event(seq))
         assert subscription.stage.name == "OVERFLOWED"
     assert subscription.must_read_on(more=False)
-    assert subscription.stage is Stage.CATCHING_UP
+    assert subscription.stage is FollowStage.CATCHING_UP
     assert subscription.take_held() == []
     assert not subscription.must_read_on(more=False)
 
@@ -182,5 +182,5 @@ def test_a_back_office_whose_wire_is_full_is_let_go() -> None:
     subscription.caught_up()
     session.wire.full = True
     subscription.on_event(event(1))
-    assert (subscription.stage, session.stopped) == (Stage.OVER, 1)
+    assert (subscription.stage, session.stopped) == (FollowStage.OVER, 1)
     assert subscription.merchant == "ann"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from actors.money.desk import MAX_MISSING, MOST_NAMED, STUCK, Desk, news, which
+from actors.money.desk import MAX_MISSING, MOST_NAMED, STUCK, ForwarderDesk, news, which
 from actors.money.following import Follower
 from actors.money.steps import Steps
 from engine.errors import CannotSpend, SourceUnavailable
@@ -31,7 +31,7 @@ def stage(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[SweepSta
     stage.close()
 
 
-def desk(stage: SweepStage, policy: ForwardPolicy | None = None) -> Desk:
+def desk(stage: SweepStage, policy: ForwardPolicy | None = None) -> ForwarderDesk:
     return Follower(
         stage.node, stage.way, Signer(HeldTestKeys()), policy or stage.policy
     )

@@ -7,7 +7,7 @@ import pytest
 
 from actors.edge.forwarding import retry_rows
 from actors.money import rounds, telling
-from actors.money.steps import Tell, Want
+from actors.money.steps import TellPayment, Want
 from actors.node import Node
 from engine.bitcoin.signed_tx import TxIn, decode_tx, make_tx
 from engine.chain.feed import TxOut
@@ -51,7 +51,7 @@ def test_a_payment_that_gives_no_answer_keeps_no_other_waiting(
     do = telling.carry_out
 
     def deaf(node: Node, wanted: Want, reply: Callable[[object], None]) -> None:
-        if not (isinstance(wanted, Tell) and wanted.payment_id == "pay_1"):
+        if not (isinstance(wanted, TellPayment) and wanted.payment_id == "pay_1"):
             do(node, wanted, reply)
 
     monkeypatch.setattr(rounds, "carry_out", deaf)

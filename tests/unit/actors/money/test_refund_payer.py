@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from actors.messages import RefundMoved
 from actors.money.refund_payer import RefundPayer, is_too_soon
-from actors.money.steps import Ask
+from actors.money.steps import AskStore
 from engine.bitcoin.signed_tx import TxIn, make_tx
 from engine.chain.feed import TxOut
 from engine.store.writes import MoveRefund, Write
@@ -227,7 +227,7 @@ def is_owed(stage: RefundStage, payment_id: str) -> bool:
     payer = RefundPayer(stage.node, follower, ForwardPolicy())
     steps = payer.is_owed(payment_id)
     ask = next(steps)
-    assert isinstance(ask, Ask)
+    assert isinstance(ask, AskStore)
     with pytest.raises(StopIteration) as end:
         steps.send(ask.question(stage.store))
     return bool(end.value.value)

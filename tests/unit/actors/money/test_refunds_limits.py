@@ -9,7 +9,13 @@ import pytest
 from msgspec.structs import replace
 
 from actors.messages import Command, NotWatched, PollNow, RefundMoved, Watch
-from actors.money.refunds import LookDue, RefundsActor, Told, WatchDue, given_back
+from actors.money.refunds import (
+    LookDue,
+    RefundEnded,
+    RefundsActor,
+    RefundWatchDue,
+    given_back,
+)
 from engine.payment.observations import RefundPaid
 from engine.payment.refund import RefundState
 from engine.runtime.clock import Timer
@@ -177,12 +183,12 @@ def test_one_watch_serves_all_refunds_to_an_address_until_none_is_pending(
 def test_a_watch_that_ended_is_started_in_five_seconds(
     stage: Watches, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    set_ = timers(stage, monkeypatch, WatchDue)
+    set_ = timers(stage, monkeypatch, RefundWatchDue)
     stage.watches[ADDRESS].kill()
     stage.run()
-    assert set_ == [(5.0, WatchDue(ADDRESS))]
+    assert set_ == [(5.0, RefundWatchDue(ADDRESS))]
     stage.refunds.tell(Exited(stage.watches[ADDRESS], 1, ExitReason.STOPPED))
-    stage.refunds.tell(WatchDue("nowhere"))
+    stage.refunds.tell(RefundWatchDue("nowhere"))
     stage.run()
     assert len(set_) == 1
     assert stage.refunds.is_alive
@@ -266,7 +272,7 @@ def test_an_output_that_paid_another_is_not_offered_again(
 ) -> None:
     pending = stage.store.refund(refund(1).id)
     assert pending is not None
-    stage.refunds.tell(Told(pending, ("t1", 0), answer))
+    stage.refunds.tell(RefundEnded(pending, ("t1", 0), answer))
     stage.run()
     stage.shows("t1")
     assert len(stage.paid()) == (0 if is_used else 1)

@@ -9,7 +9,7 @@ import pytest
 from actors.facts.upstreams import MoneyCame
 from actors.money import rounds
 from actors.money.rounds import ANSWER_S, RoundsActor
-from actors.money.steps import Ask, Late, StepAnswer, Steps, Tick, Want
+from actors.money.steps import AskStore, Late, StepAnswer, Steps, Tick, Want
 from actors.node import Node
 from engine.errors import SourceUnavailable
 from tests.unit.actor_stage import ActorStage
@@ -32,7 +32,7 @@ class Rounds(RoundsActor):
     def _steps(self) -> Steps:
         self.began.append(self._node.clock.monotonic())
         for _ in range(self.questions):
-            self.heard.append((yield Ask(lambda _store: None)))
+            self.heard.append((yield AskStore(lambda _store: None)))
         if self.raises is not None:
             raise self.raises
 
@@ -55,7 +55,7 @@ class Desk:
         self.answers = True
 
         def carry_out(_node: Node, wanted: Want, reply: Any) -> None:
-            assert isinstance(wanted, Ask)
+            assert isinstance(wanted, AskStore)
             self.replies.append(reply)
             if self.answers:
                 reply(len(self.replies))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from actors.messages import Command
-from actors.money.steps import Ask, Commit, Tell, TellRefund
+from actors.money.steps import AskStore, Commit, TellPayment, TellRefund
 from actors.money.telling import carry_out
 from engine.errors import Refused
 from engine.payment.forwarding import ForwardPart
@@ -68,7 +68,7 @@ def full(stage: ActorStage, yes: bool) -> None:
 
 def test_a_question_is_asked_of_the_store(stage: ActorStage) -> None:
     confirmed(stage)
-    found = carried(stage, Ask(lambda store: store.payment("p")))
+    found = carried(stage, AskStore(lambda store: store.payment("p")))
     assert found == stage.payment("p")
 
 
@@ -103,7 +103,7 @@ def test_a_watcher_is_told_and_its_word_is_the_answer(stage: ActorStage) -> None
     confirmed(stage)
     inbox, _ = watched(stage)
     answers: list[Any] = []
-    carry_out(stage.node, Tell("p", PART), answers.append)
+    carry_out(stage.node, TellPayment("p", PART), answers.append)
     stage.run()
     (command,) = inbox.got
     assert isinstance(command, Command)
@@ -120,7 +120,7 @@ def test_a_watcher_is_told_and_its_word_is_the_answer(stage: ActorStage) -> None
 def test_a_watcher_with_too_much_to_do_is_not_waited_for(stage: ActorStage) -> None:
     confirmed(stage)
     watched(stage, limit=0)
-    answer = carried(stage, Tell("p", PART))
+    answer = carried(stage, TellPayment("p", PART))
     assert str(answer) == "the watcher of p has too much to do"
 
 
@@ -129,21 +129,21 @@ def test_without_a_watcher_the_payment_is_told_by_our_own_hand(
 ) -> None:
     confirmed(stage)
     seq = stage.payment("p").seq
-    assert carried(stage, Tell("p", PART)) is True
+    assert carried(stage, TellPayment("p", PART)) is True
     after = stage.payment("p")
     assert after.seq == seq + 1
     assert after.forward is not None
     assert after.forward.parts[0].txid == PART.txid
-    assert carried(stage, Tell("p", PART)) is True
+    assert carried(stage, TellPayment("p", PART)) is True
     assert stage.payment("p").seq == seq + 1, "it knows that already"
-    assert carried(stage, Tell("nobody", PART)) is True
+    assert carried(stage, TellPayment("nobody", PART)) is True
 
 
 def test_one_whose_watcher_lies_down_is_told_so_too(stage: ActorStage) -> None:
     confirmed(stage)
     inbox, ref = watched(stage)
     ref.kill()
-    assert carried(stage, Tell("p", PART)) is True
+    assert carried(stage, TellPayment("p", PART)) is True
     assert inbox.got == []
     assert stage.payment("p").forward is not None
 
@@ -153,7 +153,7 @@ def test_a_payment_that_cannot_be_read_or_written_is_not_told(
 ) -> None:
     confirmed(stage)
     full(stage, yes=True)
-    answer = carried(stage, Tell("p", PART))
+    answer = carried(stage, TellPayment("p", PART))
     full(stage, yes=False)
     assert isinstance(answer, Refused)
     broken = RuntimeError("no disk")
@@ -162,7 +162,7 @@ def test_a_payment_that_cannot_be_read_or_written_is_not_told(
         reply(broken)
 
     monkeypatch.setattr(stage.node, "read", read)
-    assert carried(stage, Tell("p", PART)) is broken
+    assert carried(stage, TellPayment("p", PART)) is broken
 
 
 def opened(stage: ActorStage) -> tuple[RefundPaid, MoveRefund]:

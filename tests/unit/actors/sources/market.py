@@ -13,7 +13,7 @@ from actors.sources.workers import BlockFeedWorker
 from engine.chain.feed import Output, SourceStatus, Tip
 from engine.errors import SourceError
 from engine.gateway import SourceState
-from engine.runtime.ref import Ref, Scope
+from engine.runtime.ref import ActorScope, Ref
 from tests.tools.fake_feed import FakeFeed
 from tests.unit.actor_stage import ActorStage, Inbox
 
@@ -81,7 +81,7 @@ class Market:
         self.per_minute = per_minute
         stage.booted.publish(True)
         self.ref = Ref(
-            Scope(
+            ActorScope(
                 stage.dispatcher,
                 lambda _name: SourceActor(stage.node, self.specs, stage.published),
             ),
@@ -97,7 +97,7 @@ class Market:
 
     def _spec(self, number: int, feed: Explorer) -> FeedSpec:
         node = self.stage.node
-        scope = Scope(
+        scope = ActorScope(
             self.stage.dispatcher,
             lambda _name: AddressFeedWorker(node, number, feed),
             parent=self.ref,
@@ -115,7 +115,7 @@ class Market:
 
     def _node_spec(self, number: int, feed: FakeFeed) -> FeedSpec:
         node, store = self.stage.node, self.stage.store
-        scope = Scope(
+        scope = ActorScope(
             self.stage.dispatcher,
             lambda _name: BlockFeedWorker(node, number, feed, store),
             parent=self.ref,

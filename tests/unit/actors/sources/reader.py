@@ -4,7 +4,7 @@ from actors.facts.published import Published
 from actors.sources.feed_state import FeedSpec
 from actors.sources.source import SourceActor
 from actors.sources.workers import BlockFeedWorker
-from engine.runtime.ref import Ref, Scope
+from engine.runtime.ref import ActorScope, Ref
 from tests.tools.fake_feed import FakeFeed
 from tests.unit.actor_stage import ActorStage
 
@@ -25,7 +25,7 @@ class Reader:
         self.feed = feeds[0]
         store = stage.store
         source = Ref(
-            Scope(
+            ActorScope(
                 stage.dispatcher,
                 lambda _name: SourceActor(node, specs, stage.published),
             ),
@@ -33,7 +33,7 @@ class Reader:
         )
 
         def spec(number: int, feed: FakeFeed) -> FeedSpec:
-            scope = Scope(
+            scope = ActorScope(
                 stage.dispatcher,
                 lambda _name: BlockFeedWorker(node, number, feed, store),
                 parent=source,

@@ -19,7 +19,7 @@ from actors.sources.feed_state import FeedSpec
 from actors.sources.source import SourceActor
 from actors.sources.workers import BlockFeedWorker
 from engine.gateway import SourceState
-from engine.runtime.ref import Ref, Scope
+from engine.runtime.ref import ActorScope, Ref
 from tests.tools.fake_feed import FakeFeed
 from tests.unit.actor_stage import ActorStage, Inbox
 from tests.unit.actors.sources.market import TIP, Market
@@ -110,12 +110,12 @@ def test_a_block_feed_answers_any_number_of_polls_from_one_reading(
     node.booted = Published(True)
     store = stage.store
     source = Ref(
-        Scope(
+        ActorScope(
             stage.dispatcher, lambda _name: SourceActor(node, specs, stage.published)
         ),
         "source",
     )
-    scope = Scope(
+    scope = ActorScope(
         stage.dispatcher,
         lambda _name: BlockFeedWorker(node, 0, feed, store),
         parent=source,

@@ -14,7 +14,7 @@ from actors.sources.source import SourceActor
 from engine.chain.feed import ChainView, SourceStatus, Tip
 from engine.chain.witness import Best, Standing
 from engine.errors import StoreUnavailable
-from engine.runtime.ref import Ref, Scope
+from engine.runtime.ref import ActorScope, Ref
 from engine.store.writes import BEST_TIP, Outcome, SourceTip, Unavailable, Write
 from tests.tools.fake_feed import FakeFeed, make_tx
 from tests.unit.actor_stage import ActorStage, Inbox
@@ -125,7 +125,7 @@ def test_a_best_tip_is_written_before_views_that_are_ahead_of_their_round(
     """Where a block pays thousands: what their watchers commit of it may be all that
     is left of a process, and its source one block lower at the next start."""
     desk, worker = Desk(stage), Inbox()
-    scope = Scope(stage.dispatcher, lambda _name: worker, mailbox_limit=10)
+    scope = ActorScope(stage.dispatcher, lambda _name: worker, mailbox_limit=10)
     specs = [FeedSpec("core", "bitcoind", Ref(scope, "feed.0"), True, 1.0)]
     stage.node.booted = Published(True)
     source = SourceActor(stage.node, specs, stage.published)

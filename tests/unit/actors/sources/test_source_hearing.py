@@ -14,7 +14,7 @@ from actors.sources.planner import RoundPlanner
 from actors.sources.source import SourceActor
 from engine.chain.feed import ChainView, SourceStatus, Tip
 from engine.errors import SourceUnavailable
-from engine.runtime.ref import Ref, Scope
+from engine.runtime.ref import ActorScope, Ref
 from engine.store.writes import BEST_TIP, SourceTip, Write
 from tests.tools.fake_feed import FakeFeed
 from tests.unit.actor_stage import ActorStage, Inbox
@@ -39,7 +39,7 @@ class Talk:
         worker = stage.start("feed.0", self.worker)
         specs = [FeedSpec("core", "bitcoind", worker, True, 1.0)]
         stage.node.booted = Published(True)
-        scope = Scope(
+        scope = ActorScope(
             stage.dispatcher,
             lambda _name: SourceActor(stage.node, specs, stage.published),
         )

@@ -13,7 +13,7 @@ from actors.messages import (
     Poll,
     RefundsWatched,
     RoundDone,
-    Tick,
+    SourceTick,
     Unwatch,
     Watch,
 )
@@ -120,7 +120,7 @@ def test_after_a_crash_of_a_worker_the_next_round_is_planned_in_a_second(
     market = Market(stage, "one", "two")
     market.watch("a")
     stage.pass_s(1)
-    set_ = timers(stage, monkeypatch, Tick)
+    set_ = timers(stage, monkeypatch, SourceTick)
     market.specs[1].worker.kill(RuntimeError("a bug"))
     stage.run()
     assert set_ == [1.0]

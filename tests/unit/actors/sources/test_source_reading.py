@@ -5,14 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.messages import (
-    AllWatched,
-    Nudge,
-    RefundsWatched,
-    Seen,
-    Tick,
-    Watch,
-)
+from actors.messages import AllWatched, Nudge, RefundsWatched, Seen, SourceTick, Watch
 from actors.sources.source import SourceActor
 from engine.chain.feed import Block, Output
 from engine.errors import SourceUnavailable
@@ -171,7 +164,7 @@ def test_the_first_block_is_read_when_all_scripts_are_known(stage: ActorStage) -
     stage.pass_s(30)
     assert feed.requests == 0
     reader.booted.publish(True)
-    stage.node.source.tell_system(Tick())
+    stage.node.source.tell_system(SourceTick())
     stage.pass_s(1)
     assert feed.requests == 0, "timers overtake what tells of the scripts"
     stage.node.source.tell(AllWatched(stage.node.supervisor.incarnation))

@@ -10,7 +10,7 @@ from actors.sources import unread_blocks
 from actors.sources.unread_blocks import UnreadBlocks, oldest_tip
 from engine.chain.feed import Tip
 from engine.chain.script_index import LOOKBACK, ScriptIndex
-from engine.chain.sync import Limits, sync
+from engine.chain.sync import RoundLimits, sync
 from engine.chain.unread import Unread
 from engine.store.sqlite.journal import Journal
 from engine.store.writes import UNREAD_AFTER, UNREAD_BELOW, Entry, SourceTip, Write
@@ -37,7 +37,7 @@ def begun(
     unread, index = UnreadBlocks(), ScriptIndex()
     index.watch(ALICE)
     start = unread.start_from(store, feed, feed.status(), place)
-    result = sync(feed, index, start_from=start, limits=Limits(blocks=500))
+    result = sync(feed, index, start_from=start, limits=RoundLimits(blocks=500))
     unread.after_round(index, result, start)
     return unread, index
 
@@ -110,7 +110,7 @@ def test_it_is_over_with_the_last_of_them_and_not_before(
     start = unread.start_from(store, feed, feed.status(), place)
     if height < LOWEST:
         feed.undo()
-    result = sync(feed, index, start_from=start, limits=Limits(blocks=500))
+    result = sync(feed, index, start_from=start, limits=RoundLimits(blocks=500))
     assert result.tip.height == height
     unread.after_round(index, result, start)
     assert (unread.now is None, unread.read is not None) == (is_over, is_over)

@@ -11,9 +11,7 @@ from actors.sources.messages import Probe, Probed, SomeViews
 from actors.sources.workers import BlockFeedWorker
 from engine.chain.feed import SourceStatus, Tip
 from engine.chain.witness import CURRENT, Best, Standing
-from engine.errors import (
-    SourceUnavailable,
-)
+from engine.errors import SourceUnavailable
 from engine.store.writes import SourceTip, Write
 from tests.tools.fake_feed import FakeFeed, make_tx
 from tests.unit.actor_stage import ActorStage, Inbox

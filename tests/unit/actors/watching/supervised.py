@@ -9,7 +9,7 @@ from actors.watching.supervisor import SupervisorActor
 from engine.bitcoin.address import script_to_address
 from engine.payment.model import Terms
 from engine.runtime.clock import Timer
-from engine.runtime.ref import Ref, Scope
+from engine.runtime.ref import ActorScope, Ref
 from tests.unit.actor_stage import ActorStage
 from tests.unit.payment_cases import terms
 
@@ -22,7 +22,7 @@ def asked(number: int, **changes: Any) -> Terms:
 
 
 def supervised(stage: ActorStage) -> Ref:
-    scope = Scope(
+    scope = ActorScope(
         stage.dispatcher,
         lambda _name: SupervisorActor(stage.node, stage.book, stage.booted),
     )

@@ -11,7 +11,7 @@ import pytest
 
 from actors.messages import AllWatched
 from actors.watching.supervisor import SupervisorActor
-from engine.runtime.ref import Ref, Scope
+from engine.runtime.ref import ActorScope, Ref
 from tests.tools.fake_feed import FakeFeed
 from tests.unit.actor_stage import ActorStage
 from tests.unit.actors.sources.reader import Reader
@@ -28,7 +28,7 @@ def test_a_supervisor_says_that_all_was_told_to_a_source_with_a_full_mailbox(
     stage: ActorStage,
 ) -> None:
     stage.node.source.scope.mailbox_limit = 0
-    scope = Scope(
+    scope = ActorScope(
         stage.dispatcher,
         lambda _name: SupervisorActor(stage.node, stage.book, stage.booted),
     )

@@ -22,7 +22,12 @@ from actors.watching.external import ExternalActor
 from actors.watching.invoice import InvoiceActor, look_up
 from engine.errors import Refused
 from engine.payment.model import EXTERNAL, Payment, Status, external_key
-from engine.payment.observations import Cancel, ConfirmByHand, GatewayWord, Word
+from engine.payment.observations import (
+    Cancel,
+    ConfirmByHand,
+    GatewayMeaning,
+    GatewayWord,
+)
 from engine.runtime.ref import Ref
 from engine.store.writes import Conflict, InboundRow, Unavailable, Write
 from tests.unit.actor_stage import ActorStage, Inbox
@@ -39,7 +44,7 @@ from tests.unit.payment_cases import (
 )
 
 SUCCESS = GatewayWord(
-    gateway="stripe", word=Word("SUCCESS"), amount_minor=1_000, currency="EUR"
+    gateway="stripe", word=GatewayMeaning("SUCCESS"), amount_minor=1_000, currency="EUR"
 )
 
 
@@ -193,7 +198,7 @@ def test_a_deadline_is_judged_by_time_alone_and_the_next_one_asked_for(
 
 def test_the_same_deadline_is_told_once(stage: ActorStage) -> None:
     watched = Watched(stage)
-    pending = replace(SUCCESS, word=Word("PENDING"), amount_minor=None)
+    pending = replace(SUCCESS, word=GatewayMeaning("PENDING"), amount_minor=None)
     for number in range(3):
         row = InboundRow("stripe", f"evt{number}", T0, "p", "taken", b"{}")
         watched.obey(pending, row)

@@ -6,19 +6,12 @@ from typing import Any
 
 import pytest
 
-from actors.messages import (
-    CreatePayments,
-    Poll,
-    RestartDue,
-    Retired,
-    Seen,
-    Watch,
-)
+from actors.messages import CreatePayments, Poll, RestartDue, Retired, Seen, Watch
 from actors.watching.address import AddressActor
 from actors.watching.supervisor import SupervisorActor
 from engine.chain.feed import ChainView
 from engine.payment.model import Status
-from engine.runtime.ref import Ref, Scope
+from engine.runtime.ref import ActorScope, Ref
 from tests.unit.actor_stage import ActorStage
 from tests.unit.payment_cases import mempool, mined, terms, view
 
@@ -43,7 +36,7 @@ class Crashes:
             on_seen(actor, shown, asked_at)
 
         monkeypatch.setattr(AddressActor, "_on_seen", seen)
-        scope = Scope(
+        scope = ActorScope(
             stage.dispatcher,
             lambda _name: SupervisorActor(stage.node, stage.book, stage.booted),
         )

@@ -12,7 +12,12 @@ from actors.watching.chainless import ChainlessActor
 from actors.watching.external import ExternalActor
 from engine.errors import Duplicate, EngineBusy
 from engine.payment.model import EXTERNAL, Payment, Status, external_key
-from engine.payment.observations import Cancel, ConfirmByHand, GatewayWord, Word
+from engine.payment.observations import (
+    Cancel,
+    ConfirmByHand,
+    GatewayMeaning,
+    GatewayWord,
+)
 from engine.store.writes import Conflict, InboundRow
 from tests.unit.actors.edge.house import House
 from tests.unit.payment_cases import HOUR_MS, T0
@@ -47,7 +52,7 @@ def say(
     house: House, payment: Payment, word: str, event_id: str, amount: int | None = None
 ) -> Payment:
     said = GatewayWord(
-        gateway="stripe", word=Word(word), amount_minor=amount, currency="EUR"
+        gateway="stripe", word=GatewayMeaning(word), amount_minor=amount, currency="EUR"
     )
     row = InboundRow("gateway/stripe", event_id, T0, payment.id, "taken", b"{}")
     return house.gateway.command(payment, said, row)

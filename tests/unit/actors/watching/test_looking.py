@@ -26,7 +26,7 @@ from engine.chain.feed import Tip
 from engine.payment.model import Payment
 from engine.payment.review import ReviewState
 from engine.runtime.clock import COALESCE_S
-from engine.runtime.ref import Ref, Scope
+from engine.runtime.ref import ActorScope, Ref
 from engine.runtime.simulation import SimulatedDispatcher
 from tests.unit.actor_stage import ActorStage, Inbox
 from tests.unit.payment_cases import ADDRESS, Told, block, confirmed, mempool, view
@@ -38,7 +38,7 @@ def made_at(payment: Payment, height: int, block: str) -> Payment:
 
 
 def test_the_tip_that_decides_what_is_older_is_asked_about_from_the_start() -> None:
-    scope = Scope(SimulatedDispatcher(Random(1)), lambda _name: Inbox())
+    scope = ActorScope(SimulatedDispatcher(Random(1)), lambda _name: Inbox())
     payment, ref = Told().payment, Ref(scope, "p")
     for height, tip, since in ((7, "aa", Tip(7, "aa")), (7, "", None)):
         made = made_at(payment, height, tip)
@@ -64,7 +64,7 @@ def stage(tmp_path: Path) -> Iterator[ActorStage]:
 
 def test_whom_to_show_what_with_all_that_is_known() -> None:
     payment = confirmed(merchant="ann").payment
-    scope = Scope(SimulatedDispatcher(Random(1)), lambda _name: Inbox())
+    scope = ActorScope(SimulatedDispatcher(Random(1)), lambda _name: Inbox())
     ref = Ref(scope, "p")
     watch = interest(payment, b"script", ref)
     assert (watch.script, watch.address, watch.ref) == (b"script", ADDRESS, ref)

@@ -29,7 +29,7 @@ def stage(tmp_path: Path) -> Iterator[ActorStage]:
     stage.close()
 
 
-class Ear:
+class Overheard:
     """What it has heard, of whom."""
 
     def __init__(self, stage: ActorStage) -> None:
@@ -60,51 +60,51 @@ class Ear:
 def test_one_alone_is_seconded_by_nobody_and_two_by_one_another(
     stage: ActorStage,
 ) -> None:
-    ear = Ear(stage)
-    first = ear.hears("one", PAID)
+    heard = Overheard(stage)
+    first = heard.hears("one", PAID)
     assert (first.seconded, first.is_current, first.complete) == (
         frozenset(),
         True,
         True,
     )
-    assert ear.hears("one", PAID).seconded == frozenset(), "itself"
-    assert ear.hears("two", PAID).seconded == {KEY}
-    assert ear.hears("one", PAID).seconded == {KEY}
-    assert (ear.alerts(), ear.set_aside()) == ([], [])
+    assert heard.hears("one", PAID).seconded == frozenset(), "itself"
+    assert heard.hears("two", PAID).seconded == {KEY}
+    assert heard.hears("one", PAID).seconded == {KEY}
+    assert (heard.alerts(), heard.set_aside()) == ([], [])
 
 
 def test_two_sources_of_one_operator_are_one_witness(stage: ActorStage) -> None:
     stage.node.operators = {"one": "somebody", "two": "somebody"}
-    ear = Ear(stage)
-    ear.hears("one", PAID)
-    assert ear.hears("two", PAID).seconded == frozenset()
-    assert ear.hears("nobody's", PAID).seconded == {KEY}, "one that is not named"
+    heard = Overheard(stage)
+    heard.hears("one", PAID)
+    assert heard.hears("two", PAID).seconded == frozenset()
+    assert heard.hears("nobody's", PAID).seconded == {KEY}, "one that is not named"
 
 
 def test_what_was_said_counts_for_ten_minutes(stage: ActorStage) -> None:
-    ear = Ear(stage)
-    ear.hears("one", PAID)
+    heard = Overheard(stage)
+    heard.hears("one", PAID)
     stage.pass_s(599.999)
-    assert ear.hears("two", PAID).seconded == {KEY}
+    assert heard.hears("two", PAID).seconded == {KEY}
     stage.pass_s(600)
-    assert ear.hears("three", PAID).seconded == frozenset()
+    assert heard.hears("three", PAID).seconded == frozenset()
 
 
 def test_one_that_is_behind_says_nothing(stage: ActorStage) -> None:
-    ear = Ear(stage)
-    ear.hears("one", PAID)
-    behind = ear.hears("two", PAID, is_current=False)
+    heard = Overheard(stage)
+    heard.hears("one", PAID)
+    behind = heard.hears("two", PAID, is_current=False)
     assert behind.seconded == frozenset()
-    assert ear.hears("three").seconded == {KEY}
-    assert ear.asked().heard == ("three",)
+    assert heard.hears("three").seconded == {KEY}
+    assert heard.asked().heard == ("three",)
 
 
 def test_of_a_word_against_a_word_the_second_shows_that_money_is_there_and_no_more(
     stage: ActorStage,
 ) -> None:
-    ear = Ear(stage)
-    ear.hears("one", PAID)
-    against = ear.hears("two", ELSEWHERE, off_chain=(block(998),))
+    heard = Overheard(stage)
+    heard.hears("one", PAID)
+    against = heard.hears("two", ELSEWHERE, off_chain=(block(998),))
     assert (against.is_current, against.complete, against.off_chain) == (
         False,
         False,
@@ -112,84 +112,84 @@ def test_of_a_word_against_a_word_the_second_shows_that_money_is_there_and_no_mo
     )
     assert against.outputs == (ELSEWHERE,)
     detail = "two contradicts one"
-    assert ear.alerts() == [("payment.contradicted", "p", detail, "ann")]
-    first = ear.hears("one", PAID)
+    assert heard.alerts() == [("payment.contradicted", "p", detail, "ann")]
+    first = heard.hears("one", PAID)
     assert first.is_current, "who is asked for all is believed as far as that goes"
     assert first.seconded == frozenset(), "who contradicts it seconds nothing"
-    assert ear.alerts()[0][2] == "one contradicts two"
-    assert ear.set_aside() == []
+    assert heard.alerts()[0][2] == "one contradicts two"
+    assert heard.set_aside() == []
 
 
 def test_when_they_agree_again_the_alert_is_over(stage: ActorStage) -> None:
-    ear = Ear(stage)
-    ear.hears("one", PAID)
-    ear.hears("two", ELSEWHERE)
-    assert len(ear.alerts()) == 1
-    assert ear.hears("two", PAID).seconded == {KEY}
-    assert ear.alerts() == []
+    heard = Overheard(stage)
+    heard.hears("one", PAID)
+    heard.hears("two", ELSEWHERE)
+    assert len(heard.alerts()) == 1
+    assert heard.hears("two", PAID).seconded == {KEY}
+    assert heard.alerts() == []
 
 
 def test_one_that_is_alone_by_now_ends_no_alert(stage: ActorStage) -> None:
-    ear = Ear(stage)
-    ear.hears("one", PAID)
-    ear.hears("two", ELSEWHERE)
+    heard = Overheard(stage)
+    heard.hears("one", PAID)
+    heard.hears("two", ELSEWHERE)
     stage.pass_s(600)
-    ear.hears("two", ELSEWHERE)
-    assert len(ear.alerts()) == 1
+    heard.hears("two", ELSEWHERE)
+    assert len(heard.alerts()) == 1
 
 
 def test_of_three_the_odd_one_is_named_and_told_and_forgotten(
     stage: ActorStage,
 ) -> None:
-    ear = Ear(stage)
-    ear.hears("one", PAID)
-    ear.hears("two", ELSEWHERE)
-    third = ear.hears("three", PAID)
-    assert ear.set_aside() == [
+    heard = Overheard(stage)
+    heard.hears("one", PAID)
+    heard.hears("two", ELSEWHERE)
+    third = heard.hears("three", PAID)
+    assert heard.set_aside() == [
         Contradicted("two", "it contradicts one and three about p")
     ]
-    assert ear.alerts() == []
+    assert heard.alerts() == []
     assert third.is_current
     assert third.seconded == {KEY}
-    assert "two" not in ear.asked().heard
-    assert ear.hears("three", PAID).seconded == {KEY}
-    assert len(ear.set_aside()) == 1, "it is forgotten until it is heard again"
+    assert "two" not in heard.asked().heard
+    assert heard.hears("three", PAID).seconded == {KEY}
+    assert len(heard.set_aside()) == 1, "it is forgotten until it is heard again"
 
 
 def test_when_the_newest_is_the_odd_one_it_is_not_believed(stage: ActorStage) -> None:
-    ear = Ear(stage)
-    ear.hears("two", PAID)
-    ear.hears("three", PAID)
-    odd = ear.hears("one", ELSEWHERE, off_chain=(block(998),))
+    heard = Overheard(stage)
+    heard.hears("two", PAID)
+    heard.hears("three", PAID)
+    odd = heard.hears("one", ELSEWHERE, off_chain=(block(998),))
     assert (odd.is_current, odd.complete, odd.off_chain) == (False, False, ())
-    (told,) = ear.set_aside()
+    (told,) = heard.set_aside()
     assert told == Contradicted("one", "it contradicts three and two about p")
 
 
 def test_another_is_asked_beside_those_that_were_heard(stage: ActorStage) -> None:
-    ear = Ear(stage)
-    ear.hears("one", PAID)
-    poll = ear.asked()
+    heard = Overheard(stage)
+    heard.hears("one", PAID)
+    poll = heard.asked()
     assert (poll.script, poll.due, poll.heard) == (SCRIPT, 0.0, ("one",))
     assert poll.blocks == ((block(998), None),)
-    ear.hears("two", PAID)
-    assert ear.asked().heard == ("two",), "who agrees may be asked once more"
+    heard.hears("two", PAID)
+    assert heard.asked().heard == ("two",), "who agrees may be asked once more"
 
 
 def test_who_contradicts_is_asked_again_only_when_there_is_no_third(
     stage: ActorStage,
 ) -> None:
-    ear = Ear(stage)
-    ear.hears("one", PAID)
-    ear.hears("two", ELSEWHERE)
-    poll = ear.asked()
+    heard = Overheard(stage)
+    heard.hears("one", PAID)
+    heard.hears("two", ELSEWHERE)
+    poll = heard.asked()
     assert poll.heard == ("one", "two"), "a third may know"
     assert dict(poll.blocks) == {block(998): None, block(997, "b"): None}
     stage.node.operators = {"one": "one", "two": "two"}
-    assert ear.asked().heard == ("two",), "the one that contradicts may have erred"
+    assert heard.asked().heard == ("two",), "the one that contradicts may have erred"
 
 
 def test_what_is_in_no_block_is_no_block_to_ask_about(stage: ActorStage) -> None:
-    ear = Ear(stage)
-    ear.hears("one", Output("t1", 0, 50_000))
-    assert ear.asked().blocks == ()
+    heard = Overheard(stage)
+    heard.hears("one", Output("t1", 0, 50_000))
+    assert heard.asked().blocks == ()

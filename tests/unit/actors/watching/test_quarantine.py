@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from actors.facts.published import Trouble
+from actors.facts.published import WatcherTrouble
 from actors.watching import quarantine
 from tests.unit.actor_stage import ActorStage
 
-PUT_ASIDE = Trouble("a bug", quarantined=True)
+PUT_ASIDE = WatcherTrouble("a bug", quarantined=True)
 
 
 @pytest.fixture
@@ -47,9 +47,9 @@ def test_the_node_is_told_of_one_that_cannot_be_read(
     assert (alert.subject, alert.merchant) == ("p", None)
 
 
-@pytest.mark.parametrize("trouble", [None, Trouble("a bug", quarantined=False)])
+@pytest.mark.parametrize("trouble", [None, WatcherTrouble("a bug", quarantined=False)])
 def test_one_that_was_woken_meanwhile_is_no_alert(
-    stage: ActorStage, trouble: Trouble | None
+    stage: ActorStage, trouble: WatcherTrouble | None
 ) -> None:
     stage.create("p")
     stage.book.note_trouble("p", trouble)

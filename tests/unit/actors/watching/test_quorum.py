@@ -12,7 +12,7 @@ from engine.errors import SourceUnavailable
 from engine.payment.events import opening
 from engine.payment.model import Payment, Status
 from engine.payment.review import LONG_WAIT_S
-from engine.runtime.ref import Ref, Scope
+from engine.runtime.ref import ActorScope, Ref
 from engine.store.writes import Entry, Write
 from tests.unit.actor_stage import ActorStage
 from tests.unit.actors.sources.market import TIP, Explorer, Market
@@ -54,7 +54,7 @@ class Desk:
         stage.append(Write(entries=(Entry(payment, (event,)),)))
         stage.run()
         actor = AddressActor(stage.node, payment)
-        scope = Scope(stage.dispatcher, lambda _name: actor, mailbox_limit=100)
+        scope = ActorScope(stage.dispatcher, lambda _name: actor, mailbox_limit=100)
         self.watcher = Ref(scope, payment.id)
         self.watcher.start()
         stage.node.source.tell_system(actor.interest(self.watcher))

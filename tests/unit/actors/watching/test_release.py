@@ -19,7 +19,7 @@ from actors.watching.supervisor import SupervisorActor
 from engine.errors import Refused
 from engine.payment.model import Status
 from engine.payment.observations import ProviderClaim
-from engine.runtime.ref import Ref, Scope
+from engine.runtime.ref import ActorScope, Ref
 from engine.store.writes import Unavailable
 from tests.unit.actor_stage import ActorStage
 from tests.unit.actors.watching.watched import Watched
@@ -81,7 +81,7 @@ class Supervised:
 
     def __init__(self, stage: ActorStage) -> None:
         self.stage = stage
-        scope = Scope(
+        scope = ActorScope(
             stage.dispatcher,
             lambda _name: SupervisorActor(stage.node, stage.book, stage.booted),
         )

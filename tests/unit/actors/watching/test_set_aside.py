@@ -11,7 +11,7 @@ from actors.watching.supervisor import PAYMENTS_PER_PAGE, SupervisorActor
 from engine.bitcoin.address import script_to_address
 from engine.payment.events import opening
 from engine.payment.model import Payment, Terms
-from engine.runtime.ref import Ref, Scope
+from engine.runtime.ref import ActorScope, Ref
 from engine.store.sqlite import outbox
 from engine.store.writes import ChannelRow, Conflict, Entry, KeyRow, Write
 from tests.unit.actor_stage import ActorStage
@@ -43,7 +43,7 @@ def spoil(stage: ActorStage, statement: str) -> None:
 
 
 def started(stage: ActorStage) -> Ref:
-    scope = Scope(
+    scope = ActorScope(
         stage.dispatcher,
         lambda _name: SupervisorActor(stage.node, stage.book, stage.booted),
     )

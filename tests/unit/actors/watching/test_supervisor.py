@@ -6,19 +6,12 @@ from typing import Any
 
 import pytest
 
-from actors.messages import (
-    CoverageEnded,
-    CreatePayments,
-    Poll,
-    PollNow,
-    Seen,
-    Watch,
-)
+from actors.messages import CoverageEnded, CreatePayments, Poll, PollNow, Seen, Watch
 from actors.watching.address import AddressActor
 from actors.watching.supervisor import WATCHERS_PER_STEP, SupervisorActor
 from engine.bitcoin.address import script_to_address
 from engine.payment.model import Payment, Terms
-from engine.runtime.ref import Ref, Scope
+from engine.runtime.ref import ActorScope, Ref
 from engine.store.writes import Conflict
 from tests.unit.actor_stage import ActorStage
 from tests.unit.payment_cases import terms, view
@@ -38,7 +31,7 @@ def asked(number: int, name: str = "p") -> Terms:
 
 
 def supervised(stage: ActorStage) -> Ref:
-    scope = Scope(
+    scope = ActorScope(
         stage.dispatcher,
         lambda _name: SupervisorActor(stage.node, stage.book, stage.booted),
     )

@@ -2,15 +2,15 @@
 
 from random import Random
 
-from actors.facts.published import Trouble
+from actors.facts.published import WatcherTrouble
 from actors.watching.watcher_book import WatcherBook
-from engine.runtime.ref import Ref, Scope
+from engine.runtime.ref import ActorScope, Ref
 from engine.runtime.simulation import SimulatedDispatcher
 from tests.unit.actor_stage import Inbox
 
 
 def ref(name: str) -> Ref:
-    return Ref(Scope(SimulatedDispatcher(Random(1)), lambda _name: Inbox()), name)
+    return Ref(ActorScope(SimulatedDispatcher(Random(1)), lambda _name: Inbox()), name)
 
 
 def test_a_watcher_is_found_by_its_payment_and_by_its_address() -> None:
@@ -26,7 +26,7 @@ def test_who_is_removed_leaves_nothing() -> None:
     book, one = WatcherBook(), ref("p1")
     book.add(one, "a1")
     book.deadlines.set("p1", 5_000)
-    book.note_trouble("p1", Trouble("a bug", quarantined=True))
+    book.note_trouble("p1", WatcherTrouble("a bug", quarantined=True))
     assert (book.deadline_of("p1"), book.quarantined) == (5_000, 1)
     assert book.remove("p1", "a1") is one
     assert (len(book), book.get("p1"), book.at("a1")) == (0, None, None)
@@ -51,7 +51,10 @@ def test_an_address_that_is_another_s_by_now_stays_so() -> None:
 def test_those_put_aside_are_counted_once_each() -> None:
     book = WatcherBook()
     assert book.quarantined == 0
-    bad, worse = Trouble("a bug", quarantined=False), Trouble("again", quarantined=True)
+    bad, worse = (
+        WatcherTrouble("a bug", quarantined=False),
+        WatcherTrouble("again", quarantined=True),
+    )
     book.note_trouble("p1", bad)
     assert (book.trouble_of("p1"), book.quarantined) == (bad, 0)
     book.note_trouble("p1", worse)
@@ -69,7 +72,7 @@ def test_a_supervisor_that_begins_anew_begins_with_nobody() -> None:
     book = WatcherBook()
     book.add(ref("p1"), "a1")
     book.deadlines.set("p1", 5_000)
-    book.note_trouble("p1", Trouble("a bug", quarantined=True))
+    book.note_trouble("p1", WatcherTrouble("a bug", quarantined=True))
     book.clear()
     assert (len(book), book.at("a1"), book.trouble_of("p1")) == (0, None, None)
     assert (book.quarantined, book.deadline_of("p1")) == (0, None)

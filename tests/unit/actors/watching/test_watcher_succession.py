@@ -11,7 +11,7 @@ from actors.watching.address import AddressActor
 from actors.watching.supervisor import SupervisorActor
 from engine.payment.model import Payment
 from engine.payment.observations import ProviderClaim
-from engine.runtime.ref import Ref, Scope
+from engine.runtime.ref import ActorScope, Ref
 from tests.unit.actor_stage import ActorStage
 from tests.unit.payment_cases import mined, terms, view
 
@@ -87,7 +87,7 @@ def test_a_disk_that_refuses_all_keeps_no_payment_unwatched(stage: ActorStage) -
 
 
 def _supervised(stage: ActorStage) -> Ref:
-    scope = Scope(
+    scope = ActorScope(
         stage.dispatcher,
         lambda _name: SupervisorActor(stage.node, stage.book, stage.booted),
     )

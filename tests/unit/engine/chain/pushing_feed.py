@@ -12,7 +12,7 @@ from engine.chain.mempool_reader import MempoolReader
 from engine.chain.packed_tx import PackedTx, pack
 from engine.chain.push import PushLog
 from engine.chain.script_index import ScriptIndex
-from engine.chain.sync import DEFAULT_LIMITS, Limits, SyncResult, sync
+from engine.chain.sync import DEFAULT_LIMITS, RoundLimits, SyncResult, sync
 from engine.errors import InvalidTransaction
 from tests.tools.fake_feed import FakeFeed
 
@@ -127,7 +127,7 @@ class Reading:
 
     def round(
         self,
-        limits: Limits = DEFAULT_LIMITS,
+        limits: RoundLimits = DEFAULT_LIMITS,
         *,
         after_s: float = 1.0,
         must_prove: bool = False,
@@ -141,7 +141,7 @@ class Reading:
             must_prove=must_prove,
         )
 
-    def settle(self, limits: Limits = DEFAULT_LIMITS) -> SyncResult:
+    def settle(self, limits: RoundLimits = DEFAULT_LIMITS) -> SyncResult:
         """Until a round asks for no other."""
         for _ in range(50):
             result = self.round(limits)

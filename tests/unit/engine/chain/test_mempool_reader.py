@@ -2,13 +2,8 @@
 
 import pytest
 
-from engine.chain.mempool_reader import (
-    COMPARE_EVERY_S,
-    DEAF_S,
-    MAX_GAP_S,
-    MAX_LIES,
-)
-from engine.chain.sync import Limits
+from engine.chain.mempool_reader import COMPARE_EVERY_S, DEAF_S, MAX_GAP_S, MAX_LIES
+from engine.chain.sync import RoundLimits
 from tests.tools.fake_feed import make_tx
 from tests.unit.engine.chain.pushing_feed import PushingFeed, Reading
 
@@ -255,7 +250,7 @@ def test_what_comes_while_the_mempool_is_read_is_seen_at_once() -> None:
     for number in range(1_000):
         feed.pool[make_tx(f"{number}", []).txid] = make_tx(f"{number}", [(CAROL, 1)])
     reading = Reading(feed, ALICE)
-    limits = Limits(txs=100)
+    limits = RoundLimits(txs=100)
     assert reading.round(limits).more
     feed.add(make_tx("meanwhile", [(ALICE, 10)]))
     assert reading.round(limits).touched == {ALICE}
@@ -273,7 +268,7 @@ def test_without_pushes_what_comes_while_it_is_read_is_read_first() -> None:
         feed.pool[make_tx(f"{number}", []).txid] = make_tx(f"{number}", [(CAROL, 1)])
     feed.log.disconnected(b"sequence", 1)
     reading = Reading(feed, ALICE)
-    limits = Limits(txs=100)
+    limits = RoundLimits(txs=100)
     assert reading.round(limits).more
     feed.add(make_tx("meanwhile", [(ALICE, 10)]))
     assert reading.round(limits).touched == {ALICE}

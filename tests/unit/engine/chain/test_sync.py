@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from engine.chain.feed import Block, SourceStatus, Tip
 from engine.chain.script_index import LOOKBACK, ScriptIndex
-from engine.chain.sync import Limits, sync
+from engine.chain.sync import RoundLimits, sync
 from engine.chain.witness import Best, Yardstick
 from engine.errors import SourceGarbage, SourceUnavailable
 from tests.tools.fake_feed import FakeFeed, make_tx
@@ -74,7 +74,7 @@ def test_a_mempool_of_a_longer_chain_is_not_taken_for_the_one_at_our_tip() -> No
     feed.mine([])
     feed.mine([tx])
     at_call(feed, "status", feed.undo, after=1)
-    result = sync(feed, index, limits=Limits(blocks=1))
+    result = sync(feed, index, limits=RoundLimits(blocks=1))
     assert result.feed_tip == result.tip, "the source is where we are, now"
     assert found(index) == [(5, None)], "it was in the mempool or in a block throughout"
     assert result.more
@@ -341,7 +341,7 @@ def test_a_full_mempool_is_read_in_bounded_rounds_and_is_incomplete_until_then()
     feed.evict(gone.txid)
     for i in range(450):
         feed.add(make_tx(f"t{i}", [(ALICE, 1)]))
-    limits = Limits(txs=200)
+    limits = RoundLimits(txs=200)
     counts = []
     for _ in range(3):
         result = sync(feed, index, limits=limits)

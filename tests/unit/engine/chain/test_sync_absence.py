@@ -4,16 +4,10 @@ import pytest
 
 from engine.chain.feed import Output, Tip
 from engine.chain.script_index import LOOKBACK, ScriptIndex
-from engine.chain.sync import MAX_ABSENCE, MAX_CATCH_UP, Limits, sync
+from engine.chain.sync import MAX_ABSENCE, MAX_CATCH_UP, RoundLimits, sync
 from engine.errors import SourceBehind, SourceUnavailable
 from tests.tools.fake_feed import FakeFeed, make_tx
-from tests.unit.engine.chain.sync_steps import (
-    ALICE,
-    BOB,
-    found,
-    settle,
-    settle_from,
-)
+from tests.unit.engine.chain.sync_steps import ALICE, BOB, found, settle, settle_from
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3, 7, 13, 40, 99])
@@ -22,7 +16,7 @@ def test_the_fork_is_found_at_any_depth_in_few_requests(depth: int) -> None:
     index = ScriptIndex()
     settle_from(feed, index, Tip(20, feed.best[20]))
     feed.reorg(depth, [[] for _ in range(depth + 1)])
-    result = sync(feed, index, limits=Limits(blocks=200))
+    result = sync(feed, index, limits=RoundLimits(blocks=200))
     assert (result.undone, result.blocks) == (depth, depth + 1)
     searching = result.requests - 2 * result.blocks - 2
     assert searching <= 2 * depth.bit_length() + 3
@@ -158,7 +152,7 @@ def test_a_branch_that_we_know_of_only_by_its_tip_is_left_at_the_fork() -> None:
     seen = feed.now
     feed.reorg(3, [[] for _ in range(5)])
     index = ScriptIndex()
-    sync(feed, index, start_from=seen, limits=Limits(blocks=200))
+    sync(feed, index, start_from=seen, limits=RoundLimits(blocks=200))
     assert index.chain.lowest == 57 - LOOKBACK + 1
     assert index.chain.is_off_chain(seen.hash)
 
@@ -183,7 +177,7 @@ def test_a_mark_on_a_branch_that_was_left_is_begun_at_the_fork() -> None:
     seen = feed.now
     feed.reorg(5, [[] for _ in range(6)])
     index = ScriptIndex()
-    result = sync(feed, index, start_from=seen, limits=Limits(blocks=200))
+    result = sync(feed, index, start_from=seen, limits=RoundLimits(blocks=200))
     assert index.chain.lowest == 55 - LOOKBACK + 1
     assert result.tip == feed.now
 

@@ -8,13 +8,10 @@ from hypothesis import strategies as st
 
 from engine.chain.feed import Block, ChainTx, Output
 from engine.chain.script_index import ScriptIndex
-from engine.chain.sync import Limits, sync
+from engine.chain.sync import RoundLimits, sync
 from engine.errors import SourceUnavailable
 from tests.tools.fake_feed import FakeFeed, make_tx
-from tests.unit.engine.chain.sync_steps import (
-    fail,
-    settle,
-)
+from tests.unit.engine.chain.sync_steps import fail, settle
 
 # What a history does to the node, and where it strikes a round of reading.
 SCRIPTS = [b"\x00\x14" + bytes([i]) * 20 for i in range(4)]
@@ -144,7 +141,7 @@ def test_after_any_history_the_index_is_what_a_naive_reader_finds(
 
         feed.on_call = strike
         with contextlib.suppress(SourceUnavailable):
-            sync(feed, index, limits=Limits(blocks=2, txs=txs_per_round))
+            sync(feed, index, limits=RoundLimits(blocks=2, txs=txs_per_round))
         feed.on_call = lambda call: None
         # Whatever happened: what existed all the time was not lost for a moment.
         now = {o.txid for s in SCRIPTS for o in index.view(s, "s").outputs}

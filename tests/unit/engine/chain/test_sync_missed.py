@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from engine.chain.feed import ChainTx
 from engine.chain.mempool_reader import COMPARE_EVERY_S, MempoolReader
 from engine.chain.script_index import ScriptIndex
-from engine.chain.sync import Limits, sync
+from engine.chain.sync import RoundLimits, sync
 from tests.tools.fake_feed import FakeFeed, make_tx
 from tests.unit.engine.chain.pushing_feed import PushingFeed, Reading
 from tests.unit.engine.chain.sync_steps import ALICE, BOB, found
@@ -105,7 +105,7 @@ def test_a_node_that_names_what_it_has_not_is_asked_at_its_polls_pace() -> None:
 def test_what_was_missed_is_asked_for_after_all_the_rest() -> None:
     phantoms = [f"{n:064x}" for n in range(30)]
     feed, index = Named(*phantoms), _index()
-    reader, limits = MempoolReader(None, lambda: now), Limits(txs=10)
+    reader, limits = MempoolReader(None, lambda: now), RoundLimits(txs=10)
     for now in range(4):
         sync(feed, index, reader=reader, limits=limits)
         if now == 0:

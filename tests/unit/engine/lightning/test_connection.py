@@ -13,16 +13,21 @@ from engine.lightning.connection import (
     STEADY_MS,
     TRANSITIONS,
     Connection,
-    Step,
+    LinkStep,
     fresh,
     wait_s,
 )
 from engine.lightning.upstream import UpstreamState as S
 
-BAD = {Step.LOST, Step.UNHELD, Step.FAILED, Step.REFUSED}
+BAD = {
+    LinkStep.LOST,
+    LinkStep.UNHELD,
+    LinkStep.FAILED,
+    LinkStep.REFUSED,
+}
 
 
-def walk(*steps: Step, push: bool = True, at: int = 0) -> Connection:
+def walk(*steps: LinkStep, push: bool = True, at: int = 0) -> Connection:
     one = fresh(at, push=push)
     for number, step in enumerate(steps, 1):
         one = one.after(step, at + number, "why" if step in BAD else "")
@@ -32,53 +37,107 @@ def walk(*steps: Step, push: bool = True, at: int = 0) -> Connection:
 def test_each_state_answers_to_a_persons_wish_and_to_trouble() -> None:
     assert set(TRANSITIONS) == set(S)
     for state, steps in TRANSITIONS.items():
-        assert steps[Step.RECONNECT] is S.CONNECTING, state
-        assert steps[Step.FAILED] is steps[Step.REFUSED] is S.FAILING, state
-    assert {at for at, steps in TRANSITIONS.items() if Step.UNHELD not in steps} == {
-        S.LIVE
-    }
+        assert steps[LinkStep.RECONNECT] is S.CONNECTING, state
+        assert steps[LinkStep.FAILED] is steps[LinkStep.REFUSED] is S.FAILING, state
+    assert {
+        at for at, steps in TRANSITIONS.items() if LinkStep.UNHELD not in steps
+    } == {S.LIVE}
 
 
 @pytest.mark.parametrize(
     ("steps", "state"),
     [
         ((), S.CONNECTING),
-        ((Step.OPENED,), S.BEHIND),
-        ((Step.OPENED, Step.READ_SOME), S.BEHIND),
-        ((Step.OPENED, Step.READ_ALL), S.LIVE),
-        ((Step.OPENED, Step.READ_ALL, Step.ALIVE), S.LIVE),
-        ((Step.OPENED, Step.READ_ALL, Step.LOST), S.FAILING),
-        ((Step.OPENED, Step.READ_ALL, Step.LOST, Step.READ_SOME), S.BEHIND),
-        ((Step.OPENED, Step.READ_ALL, Step.LOST, Step.OPENED), S.BEHIND),
-        ((Step.OPENED, Step.READ_ALL, Step.REFUSED, Step.ALIVE), S.FAILING),
-        ((Step.OPENED, Step.FAILED, Step.READ_ALL), S.LIVE),
-        ((Step.UNHELD, Step.READ_SOME, Step.UNHELD), S.BEHIND),
-        ((Step.OPENED, Step.READ_ALL, Step.RECONNECT), S.CONNECTING),
+        ((LinkStep.OPENED,), S.BEHIND),
+        ((LinkStep.OPENED, LinkStep.READ_SOME), S.BEHIND),
+        ((LinkStep.OPENED, LinkStep.READ_ALL), S.LIVE),
+        (
+            (LinkStep.OPENED, LinkStep.READ_ALL, LinkStep.ALIVE),
+            S.LIVE,
+        ),
+        (
+            (LinkStep.OPENED, LinkStep.READ_ALL, LinkStep.LOST),
+            S.FAILING,
+        ),
+        (
+            (
+                LinkStep.OPENED,
+                LinkStep.READ_ALL,
+                LinkStep.LOST,
+                LinkStep.READ_SOME,
+            ),
+            S.BEHIND,
+        ),
+        (
+            (
+                LinkStep.OPENED,
+                LinkStep.READ_ALL,
+                LinkStep.LOST,
+                LinkStep.OPENED,
+            ),
+            S.BEHIND,
+        ),
+        (
+            (
+                LinkStep.OPENED,
+                LinkStep.READ_ALL,
+                LinkStep.REFUSED,
+                LinkStep.ALIVE,
+            ),
+            S.FAILING,
+        ),
+        (
+            (LinkStep.OPENED, LinkStep.FAILED, LinkStep.READ_ALL),
+            S.LIVE,
+        ),
+        (
+            (LinkStep.UNHELD, LinkStep.READ_SOME, LinkStep.UNHELD),
+            S.BEHIND,
+        ),
+        (
+            (LinkStep.OPENED, LinkStep.READ_ALL, LinkStep.RECONNECT),
+            S.CONNECTING,
+        ),
     ],
 )
-def test_walks_of_a_node_that_pushes(steps: tuple[Step, ...], state: S) -> None:
+def test_walks_of_a_node_that_pushes(steps: tuple[LinkStep, ...], state: S) -> None:
     assert walk(*steps).state is state
 
 
 def test_a_node_without_push_is_live_by_its_answers() -> None:
-    assert walk(Step.READ_ALL, push=False).state is S.LIVE
-    assert walk(Step.READ_SOME, push=False).state is S.BEHIND
-    assert walk(Step.READ_ALL, Step.FAILED, push=False).state is S.FAILING
-    assert walk(Step.FAILED, Step.READ_ALL, push=False).state is S.LIVE
-    for step in (Step.OPENED, Step.ALIVE, Step.LOST, Step.UNHELD):
+    assert walk(LinkStep.READ_ALL, push=False).state is S.LIVE
+    assert walk(LinkStep.READ_SOME, push=False).state is S.BEHIND
+    assert walk(LinkStep.READ_ALL, LinkStep.FAILED, push=False).state is S.FAILING
+    assert walk(LinkStep.FAILED, LinkStep.READ_ALL, push=False).state is S.LIVE
+    for step in (
+        LinkStep.OPENED,
+        LinkStep.ALIVE,
+        LinkStep.LOST,
+        LinkStep.UNHELD,
+    ):
         with pytest.raises(BrokenInvariant):
-            walk(Step.READ_ALL, step, push=False)
+            walk(LinkStep.READ_ALL, step, push=False)
 
 
 def test_what_cannot_be_is_a_bug() -> None:
     for steps in (
-        (Step.READ_ALL,),  # nothing is held
-        (Step.ALIVE,),
-        (Step.LOST,),
-        (Step.OPENED, Step.OPENED),
-        (Step.OPENED, Step.UNHELD),
-        (Step.OPENED, Step.READ_ALL, Step.LOST, Step.READ_ALL),
-        (Step.OPENED, Step.READ_ALL, Step.RECONNECT, Step.ALIVE),
+        (LinkStep.READ_ALL,),  # nothing is held
+        (LinkStep.ALIVE,),
+        (LinkStep.LOST,),
+        (LinkStep.OPENED, LinkStep.OPENED),
+        (LinkStep.OPENED, LinkStep.UNHELD),
+        (
+            LinkStep.OPENED,
+            LinkStep.READ_ALL,
+            LinkStep.LOST,
+            LinkStep.READ_ALL,
+        ),
+        (
+            LinkStep.OPENED,
+            LinkStep.READ_ALL,
+            LinkStep.RECONNECT,
+            LinkStep.ALIVE,
+        ),
     ):
         with pytest.raises(BrokenInvariant):
             walk(*steps)
@@ -86,34 +145,52 @@ def test_what_cannot_be_is_a_bug() -> None:
 
 def test_a_reading_that_began_before_the_opening_proves_nothing() -> None:
     before = walk().openings
-    opened = walk(Step.OPENED)
-    assert opened.page(before, more=False) is Step.READ_SOME
-    assert opened.page(opened.openings, more=True) is Step.READ_SOME
-    assert opened.page(opened.openings, more=False) is Step.READ_ALL
-    again = walk(Step.OPENED, Step.LOST, Step.OPENED)
-    assert again.page(opened.openings, more=False) is Step.READ_SOME
-    anew = walk(Step.OPENED, Step.RECONNECT, Step.OPENED)
-    assert anew.page(opened.openings, more=False) is Step.READ_SOME
+    opened = walk(LinkStep.OPENED)
+    assert opened.page(before, more=False) is LinkStep.READ_SOME
+    assert opened.page(opened.openings, more=True) is LinkStep.READ_SOME
+    assert opened.page(opened.openings, more=False) is LinkStep.READ_ALL
+    again = walk(LinkStep.OPENED, LinkStep.LOST, LinkStep.OPENED)
+    assert again.page(opened.openings, more=False) is LinkStep.READ_SOME
+    anew = walk(LinkStep.OPENED, LinkStep.RECONNECT, LinkStep.OPENED)
+    assert anew.page(opened.openings, more=False) is LinkStep.READ_SOME
 
 
 def test_why_it_is_not_live_is_told_until_it_is() -> None:
-    behind = walk(Step.OPENED, Step.READ_ALL, Step.LOST, Step.READ_SOME)
+    behind = walk(
+        LinkStep.OPENED,
+        LinkStep.READ_ALL,
+        LinkStep.LOST,
+        LinkStep.READ_SOME,
+    )
     assert (behind.reason, behind.opened) == ("why", False)
-    assert walk(Step.OPENED, Step.LOST, Step.OPENED, Step.READ_ALL).reason == ""
-    refused = walk(Step.OPENED, Step.REFUSED)
+    assert (
+        walk(
+            LinkStep.OPENED,
+            LinkStep.LOST,
+            LinkStep.OPENED,
+            LinkStep.READ_ALL,
+        ).reason
+        == ""
+    )
+    refused = walk(LinkStep.OPENED, LinkStep.REFUSED)
     assert refused.refused
-    assert refused.after(Step.ALIVE, 9).refused  # it pushes, and the key is refused
-    assert not refused.after(Step.READ_ALL, 9).refused
+    assert refused.after(LinkStep.ALIVE, 9).refused  # it pushes, and the key is refused
+    assert not refused.after(LinkStep.READ_ALL, 9).refused
 
 
 def test_tries_count_until_it_was_live_for_a_while() -> None:
-    live = walk(Step.FAILED, Step.FAILED, Step.OPENED, Step.READ_ALL)
+    live = walk(
+        LinkStep.FAILED,
+        LinkStep.FAILED,
+        LinkStep.OPENED,
+        LinkStep.READ_ALL,
+    )
     assert live.attempts == 2
     assert live.settled(live.since + STEADY_MS - 1) is live
     assert live.settled(live.since + STEADY_MS).attempts == 0
-    soon = live.after(Step.LOST, live.since + 5, "why")
+    soon = live.after(LinkStep.LOST, live.since + 5, "why")
     assert soon.attempts == 3  # it opens and ends again and again
-    late = live.after(Step.LOST, live.since + STEADY_MS, "why")
+    late = live.after(LinkStep.LOST, live.since + STEADY_MS, "why")
     assert late.attempts == 1
 
 
@@ -136,23 +213,30 @@ def test_waits_grow_and_are_bounded(attempts: int, rand: float, refused: bool) -
     assert wait_s(one, rand, 120.0) >= 120.0
 
 
-@given(st.booleans(), st.lists(st.sampled_from(Step), max_size=40), st.data())
+@given(st.booleans(), st.lists(st.sampled_from(LinkStep), max_size=40), st.data())
 def test_live_is_never_said_of_what_is_not_held_and_read(
-    push: bool, steps: list[Step], data: Any
+    push: bool, steps: list[LinkStep], data: Any
 ) -> None:
     one, read_since_opening = fresh(0, push=push), False
     for now, wished in enumerate(steps, 1):
         step = wished
-        if step in (Step.READ_ALL, Step.READ_SOME):  # as an upstream asks
+        if step in (
+            LinkStep.READ_ALL,
+            LinkStep.READ_SOME,
+        ):  # as an upstream asks
             began = data.draw(st.integers(0, one.openings))
             step = one.page(began, more=data.draw(st.booleans()))
         try:
             after = one.after(step, now, "why" if step in BAD else "")
         except BrokenInvariant:
             continue  # and nothing has changed
-        if step in BAD or step in (Step.OPENED, Step.RECONNECT, Step.READ_SOME):
+        if step in BAD or step in (
+            LinkStep.OPENED,
+            LinkStep.RECONNECT,
+            LinkStep.READ_SOME,
+        ):
             read_since_opening = False
-        read_since_opening = read_since_opening or step is Step.READ_ALL
+        read_since_opening = read_since_opening or step is LinkStep.READ_ALL
         if after.state is S.LIVE:
             assert after.opened
             assert read_since_opening

@@ -8,11 +8,11 @@ import pytest
 from embit import bech32
 
 from engine.lightning.lnurl import (
+    LnurlRefusal,
     LocalPart,
     MessageAction,
     PayAnswer,
     PayRequest,
-    Refusal,
     VerifyAnswer,
     description_hash,
     encode_lnurl,
@@ -160,5 +160,5 @@ def test_answers_have_the_names_of_the_documents() -> None:
         "preimage": None,
         "pr": "lnbcrt1…",
     }
-    refusal = Refusal(reason="No.")
+    refusal = LnurlRefusal(reason="No.")
     assert msgspec.to_builtins(refusal) == {"status": "ERROR", "reason": "No."}

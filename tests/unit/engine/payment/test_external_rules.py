@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from engine.payment.events import Event, decode, encode, opening
 from engine.payment.external_rules import external_deadline
-from engine.payment.external_sums import Standing, short_minor, standing_of
+from engine.payment.external_sums import ExternalStanding, short_minor, standing_of
 from engine.payment.model import (
     MAX_TOKENS,
     EventType,
@@ -24,9 +24,9 @@ from engine.payment.model import (
 from engine.payment.observations import (
     Cancel,
     ConfirmByHand,
+    GatewayMeaning,
     GatewayWord,
     Reviewed,
-    Word,
 )
 from engine.payment.rules import decide, evolve, follow, is_settled
 
@@ -57,7 +57,7 @@ def word(kind: str, amount: int | None = None, currency: str = "EUR") -> Gateway
     decimals = 0 if currency == "JPY" else 2
     return GatewayWord(
         gateway="stripe",
-        word=Word(kind),
+        word=GatewayMeaning(kind),
         amount_minor=amount,
         currency=currency,
         decimals=decimals,
@@ -130,7 +130,7 @@ def test_it_is_confirmed_for_no_less_than_was_asked(said: list[GatewayWord]) -> 
         if event.type is EventType.REVERSED:
             assert EventType.CONFIRMED in {one.type for one in events}
     last_paid = [e for e in events if e.type is EventType.CONFIRMED]
-    eur = [w for w in said if w.word is Word.SUCCESS and w.currency == "EUR"]
+    eur = [w for w in said if w.word is GatewayMeaning.SUCCESS and w.currency == "EUR"]
     enough = any(w.amount_minor is None or w.amount_minor >= 1_000 for w in eur)
     if last_paid:
         assert enough
@@ -295,18 +295,18 @@ def test_the_key_in_the_place_of_an_address_is_on_no_wire() -> None:
 def test_standings() -> None:
     asked = terms()
     table = {
-        External(): Standing.NOTHING,
-        External(returned_minor=1): Standing.UNCLEAR,
-        External(other_currency="USD"): Standing.TOO_LITTLE,
-        External(is_paid=True, received_minor=999): Standing.TOO_LITTLE,
-        External(is_paid=True, received_minor=1_000): Standing.ENOUGH,
+        External(): ExternalStanding.NOTHING,
+        External(returned_minor=1): ExternalStanding.UNCLEAR,
+        External(other_currency="USD"): ExternalStanding.TOO_LITTLE,
+        External(is_paid=True, received_minor=999): ExternalStanding.TOO_LITTLE,
+        External(is_paid=True, received_minor=1_000): ExternalStanding.ENOUGH,
         External(is_paid=True, received_minor=1_000, returned_minor=999): (
-            Standing.ENOUGH
+            ExternalStanding.ENOUGH
         ),
         External(is_paid=True, received_minor=1_000, returned_minor=1_000): (
-            Standing.TAKEN_BACK
+            ExternalStanding.TAKEN_BACK
         ),
-        External(is_returned=True): Standing.TAKEN_BACK,
+        External(is_returned=True): ExternalStanding.TAKEN_BACK,
     }
     assert {said: standing_of(asked, said) for said in table} == table
     assert short_minor(asked, External(is_paid=True, received_minor=400)) == 600

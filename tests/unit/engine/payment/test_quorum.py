@@ -8,7 +8,7 @@ from engine.payment.events import opening
 from engine.payment.model import Payment, Status
 from engine.payment.quorum import (
     FRESH_MS,
-    Word,
+    SourceWord,
     contradict,
     odd_one,
     seconded_by,
@@ -24,12 +24,12 @@ def payment(**changes: object) -> Payment:
     return opening(terms(quorum_above_sat=10_000, **changes))[1]
 
 
-def said(who: str, *outputs: Output, at: int = T0, **more: object) -> Word:
+def said(who: str, *outputs: Output, at: int = T0, **more: object) -> SourceWord:
     shown = view(*outputs, source=who, **more)  # type: ignore[arg-type]
     return word_of(payment(), shown, f"operator of {who}", at)
 
 
-def seconded(shown: ChainView, *words: Word, now: int = T0) -> ChainView:
+def seconded(shown: ChainView, *words: SourceWord, now: int = T0) -> ChainView:
     return replace(shown, seconded=seconded_by(words, "operator of one", now))
 
 

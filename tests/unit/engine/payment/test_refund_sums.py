@@ -7,7 +7,7 @@ from engine.payment.refund import Refund, RefundState
 from engine.payment.refund_sums import in_order, paid_out, rests_of
 from engine.wallet.coin import Coin
 from engine.wallet.outgoing import Outgoing, OutgoingKind
-from engine.wallet.plan import Output
+from engine.wallet.plan import PlannedOutput
 from engine.wallet.spend import plan_payment
 
 TO = b"\x00\x14" + bytes(20)
@@ -23,8 +23,8 @@ def coin(number: int, sat: int, payment: str) -> Coin:
 
 def outgoing(coins: list[Coin], one: Refund, rate: int) -> Outgoing:
     plan = plan_payment(
-        in_order(coins, one.payment_id), [Output(TO, one.amount_sat)], ONWARD, rate,
-        100, fee_from_outputs=one.takes_fee,
+        in_order(coins, one.payment_id), [PlannedOutput(TO, one.amount_sat)], ONWARD,
+        rate, 100, fee_from_outputs=one.takes_fee,
     )  # fmt: skip
     return Outgoing(
         id="out_1", kind=OutgoingKind.REFUND, merchant="default", txid="ab" * 32,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.policy.fair_share import FairShare, Wait
+from engine.policy.fair_share import FairShare, TooSoon
 
 
 def served(share: FairShare, seconds: int, **wants: int) -> dict[str, float]:
@@ -65,15 +65,15 @@ def test_a_refusal_says_when_and_costs_nothing() -> None:
     share = FairShare(0.5, 3)
     assert [share.take("ann", 9.0) for _ in range(3)] == [None] * 3
     for _ in range(5):
-        assert share.take("ann", 9.0) == Wait(2.0, is_ceiling=False)
-    assert share.take("ann", 10.0) == Wait(1.0, is_ceiling=False)
+        assert share.take("ann", 9.0) == TooSoon(2.0, is_ceiling=False)
+    assert share.take("ann", 10.0) == TooSoon(1.0, is_ceiling=False)
     assert share.take("ann", 11.0) is None
 
 
 def test_who_called_a_moment_ago_still_has_a_share_when_a_second_begins() -> None:
     share = FairShare(1, 1)
     assert share.take("ann", 0.5) is share.take("bob", 0.5) is None
-    assert share.take("ann", 1.0) == Wait(1.5, is_ceiling=False)
+    assert share.take("ann", 1.0) == TooSoon(1.5, is_ceiling=False)
     assert share.take("ann", 3.0) is None, "nobody else called for a whole second"
 
 
@@ -88,7 +88,7 @@ def test_what_a_call_costs_beyond_one_is_spent_too() -> None:
     assert share.take("ann", 0.0, 3) is None
     share.charge("ann", 6)
     share.charge("nobody", 6)
-    assert share.take("ann", 0.0, 3) == Wait(2.0, is_ceiling=False)
+    assert share.take("ann", 0.0, 3) == TooSoon(2.0, is_ceiling=False)
     assert share.take("ann", 0.0, 1) is None
     assert share.take("ann", 20.0, 50) is None, "never more than fits"
 
@@ -98,7 +98,7 @@ def test_a_charge_delays_what_is_lent_to_others_only_so_far() -> None:
     share.take("ann", 0.0)
     for _ in range(100):
         share.charge("ann", 10)
-    assert share.take("ann", 0.0) == Wait(0.1, is_ceiling=False)
+    assert share.take("ann", 0.0) == TooSoon(0.1, is_ceiling=False)
     assert share.take("bob", 0.0, 10) is None
     wait = share.take("bob", 0.0, 10)
     assert wait is not None
@@ -108,9 +108,9 @@ def test_a_charge_delays_what_is_lent_to_others_only_so_far() -> None:
 def test_an_owners_own_ceiling_holds_though_the_node_is_idle() -> None:
     share = FairShare(100, 10)
     got = [share.take("ann", 0.0, ceiling_per_s=2) for _ in range(3)]
-    assert got == [None, None, Wait(0.5, is_ceiling=True)]
+    assert got == [None, None, TooSoon(0.5, is_ceiling=True)]
     assert share.take("ann", 0.5, ceiling_per_s=2) is None
-    assert share.take("ann", 0.5, ceiling_per_s=2) == Wait(0.5, is_ceiling=True)
+    assert share.take("ann", 0.5, ceiling_per_s=2) == TooSoon(0.5, is_ceiling=True)
     assert share.take("ann", 0.5) is None, "the ceiling was taken away"
     assert share.take("ann", 0.5, ceiling_per_s=2) is None, "a new one begins full"
 
@@ -118,13 +118,13 @@ def test_an_owners_own_ceiling_holds_though_the_node_is_idle() -> None:
 def test_a_ceiling_below_one_lets_one_call_pass_at_a_time() -> None:
     share = FairShare(100, 10)
     assert share.take("ann", 0.0, 3, ceiling_per_s=0.5) is None
-    assert share.take("ann", 1.0, ceiling_per_s=0.5) == Wait(5.0, is_ceiling=True)
+    assert share.take("ann", 1.0, ceiling_per_s=0.5) == TooSoon(5.0, is_ceiling=True)
 
 
 def test_a_clock_that_steps_back_brings_nothing_in() -> None:
     share = FairShare(1, 2)
     assert [share.take("ann", 50.0) for _ in range(2)] == [None] * 2
-    assert share.take("ann", 10.0) == Wait(1.0, is_ceiling=False)
+    assert share.take("ann", 10.0) == TooSoon(1.0, is_ceiling=False)
     assert share.take("ann", 11.0) is None
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from random import Random
 
 from engine.runtime.actor import Actor
-from engine.runtime.ref import Exited, ExitReason, Ref, Scope
+from engine.runtime.ref import ActorScope, Exited, ExitReason, Ref
 from engine.runtime.simulation import SimulatedDispatcher
 
 __all__ = [
@@ -63,12 +63,12 @@ class Stage:
     def __init__(self) -> None:
         self.dispatcher = SimulatedDispatcher(Random(7))
         self.parent_actor = Parent()
-        self.parent = Ref(Scope(self.dispatcher, lambda _n: Parent()), "parent")
+        self.parent = Ref(ActorScope(self.dispatcher, lambda _n: Parent()), "parent")
         self.parent.start(self.parent_actor)
         self.got: list[object] = []
 
     def child(self, name: str = "child", limit: int = 100) -> Ref:
-        scope = Scope(
+        scope = ActorScope(
             self.dispatcher,
             lambda _name: Child(self.got),
             parent=self.parent,

@@ -7,7 +7,7 @@ from gevent.event import Event
 
 from engine.runtime.actor import Actor
 from engine.runtime.dispatcher import GeventDispatcher
-from engine.runtime.ref import Exited, ExitReason, Ref, Scope
+from engine.runtime.ref import ActorScope, Exited, ExitReason, Ref
 from tests.tools.wait import wait_until
 
 
@@ -33,7 +33,7 @@ def test_mail_that_comes_while_a_blocking_actor_waits_is_handled_after_it() -> N
     gate = Event()
     dispatcher = GeventDispatcher()
     dispatcher.start()
-    scope = Scope(
+    scope = ActorScope(
         dispatcher=dispatcher, factory=lambda _name: Gated(log, gate), blocking=True
     )
     ref = Ref(scope, "gated")
@@ -98,10 +98,10 @@ def dispatcher() -> Iterator[GeventDispatcher]:
 class Family:
     def __init__(self, dispatcher: GeventDispatcher) -> None:
         self.gate, self.log, self.parent = Event(), [], Parent()  # type: ignore[var-annotated]
-        parent = Ref(Scope(dispatcher, lambda _name: self.parent), "parent")
+        parent = Ref(ActorScope(dispatcher, lambda _name: self.parent), "parent")
         parent.start()
         self.ref = Ref(
-            Scope(
+            ActorScope(
                 dispatcher,
                 lambda _name: Holding(self.gate, self.log),
                 parent=parent,

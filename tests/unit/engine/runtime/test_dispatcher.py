@@ -16,7 +16,7 @@ from engine.runtime.dispatcher import (
     TURN_MESSAGES,
     GeventDispatcher,
 )
-from engine.runtime.ref import Exited, ExitReason, Ref, Scope
+from engine.runtime.ref import ActorScope, Exited, ExitReason, Ref
 from engine.runtime.yielding import yield_to_hub
 from tests.tools.wait import wait_until
 
@@ -53,7 +53,7 @@ def started(
     parent: Ref | None = None,
     outside: bool = False,
 ) -> Ref:
-    scope = Scope(
+    scope = ActorScope(
         dispatcher=dispatcher,
         factory=lambda _name: Doing(do),
         parent=parent,

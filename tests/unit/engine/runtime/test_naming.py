@@ -6,7 +6,7 @@ import pytest
 
 from engine.runtime.actor import Actor
 from engine.runtime.naming import who
-from engine.runtime.ref import Ref, Scope
+from engine.runtime.ref import ActorScope, Ref
 from engine.runtime.simulation import SimulatedDispatcher
 
 
@@ -21,5 +21,5 @@ class Quiet(Actor):
 )
 def test_a_line_about_a_watcher_is_one_of_its_payment(named_as: str, said: str) -> None:
     dispatcher = SimulatedDispatcher(Random(1))
-    scope = Scope(dispatcher, lambda _name: Quiet(), named_as=named_as)
+    scope = ActorScope(dispatcher, lambda _name: Quiet(), named_as=named_as)
     assert who(Ref(scope, "pay_1")) == said

@@ -9,7 +9,7 @@ import pytest
 
 from engine.runtime.actor import Actor
 from engine.runtime.mailbox import PriorityMailbox
-from engine.runtime.ref import Ref, Scope
+from engine.runtime.ref import ActorScope, Ref
 from engine.runtime.simulation import SimulatedDispatcher
 
 HOOKS = ("on_start", "on_stop", "on_failure", "on_receive")
@@ -44,7 +44,7 @@ def test_an_actor_works_without_what_pykkas_constructor_makes() -> None:
     """Not calling it saves a UUID, an event and a queue: kilobytes for each actor."""
     dispatcher = SimulatedDispatcher(Random(1))
     actor = Echo()
-    ref = Ref(Scope(dispatcher, lambda _name: actor), "echo")
+    ref = Ref(ActorScope(dispatcher, lambda _name: actor), "echo")
     ref.start()
     ref.tell("hello")
     while dispatcher.step() is not None:
@@ -64,7 +64,7 @@ def test_pykkas_default_hooks_need_no_constructor() -> None:
 
 def test_no_actor_of_ours_is_in_pykkas_registry() -> None:
     """The registry is a list: leaving it costs a search through every actor."""
-    ref = Ref(Scope(SimulatedDispatcher(Random(1)), lambda _name: Echo()), "echo")
+    ref = Ref(ActorScope(SimulatedDispatcher(Random(1)), lambda _name: Echo()), "echo")
     ref.start()
     assert pykka.ActorRegistry.get_all() == []
 
@@ -91,7 +91,7 @@ def test_a_base_exception_in_a_handler_does_not_stop_every_actor(
             raise gevent.Timeout(1)
 
     dispatcher = SimulatedDispatcher(Random(1))
-    ref = Ref(Scope(dispatcher, lambda _name: Bad()), "bad")
+    ref = Ref(ActorScope(dispatcher, lambda _name: Bad()), "bad")
     ref.start()
     ref.tell("now")
     while dispatcher.step() is not None:

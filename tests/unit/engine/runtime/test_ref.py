@@ -6,7 +6,7 @@ import gevent
 import pytest
 
 from engine.runtime.actor import Actor
-from engine.runtime.ref import ExitReason, Ref, Scope
+from engine.runtime.ref import ActorScope, ExitReason, Ref
 from tests.unit.engine.runtime.ref_stage import Child, Stage
 
 
@@ -53,7 +53,7 @@ def test_a_factory_that_raises_is_a_crash_in_start(stage: Stage) -> None:
     def factory(_name: str) -> Actor:
         raise ValueError("no such actor")
 
-    Ref(Scope(stage.dispatcher, factory, parent=stage.parent), "child").start()
+    Ref(ActorScope(stage.dispatcher, factory, parent=stage.parent), "child").start()
     assert stage.run() == [(ExitReason.CRASHED_IN_START, 1)]
 
 

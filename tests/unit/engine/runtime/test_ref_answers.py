@@ -9,7 +9,7 @@ from engine.errors import MailboxFull
 from engine.runtime.actor import Actor
 from engine.runtime.ask import ask
 from engine.runtime.dispatcher import GeventDispatcher
-from engine.runtime.ref import ExitReason, Ref, Scope
+from engine.runtime.ref import ActorScope, ExitReason, Ref
 from tests.unit.engine.runtime.ref_stage import Asked, Child, Stage
 
 
@@ -151,7 +151,7 @@ def test_a_crash_with_an_answer_under_way_leaves_the_mail(stage: Stage) -> None:
 def test_ask_waits_for_the_answer_up_to_its_time() -> None:
     dispatcher = GeventDispatcher()
     dispatcher.start()
-    ref = Ref(Scope(dispatcher, lambda _n: Child([]), mailbox_limit=1), "child")
+    ref = Ref(ActorScope(dispatcher, lambda _n: Child([]), mailbox_limit=1), "child")
     ref.start()
     assert ask(ref, Asked, timeout_s=5) == "answer"
     with pytest.raises(pykka.Timeout):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.runtime.supervision import RestartHistory, RestartPolicy, Verdict
+from engine.runtime.supervision import CrashVerdict, RestartHistory, RestartPolicy
 
 POLICY = RestartPolicy(
     max_restarts=3, window_s=60, backoff_min_s=1, backoff_max_s=3, jitter=0.2
@@ -14,7 +14,7 @@ MIDDLE = 0.5  # this throw of the dice adds no jitter
 
 def crash(
     history: RestartHistory, at: float, message: object = None, rand: float = MIDDLE
-) -> tuple[RestartHistory, Verdict]:
+) -> tuple[RestartHistory, CrashVerdict]:
     after = history.after_crash(at, "bug", message, POLICY)
     return after, after.verdict(history, rand, POLICY)
 
@@ -32,7 +32,7 @@ def test_one_crash_more_than_allowed_is_quarantine() -> None:
     for at in (0.0, 1.0, 2.0):
         history, _ = crash(history, at)
     history, verdict = crash(history, 3.0, "message")
-    assert verdict == Verdict(None, redeliver=False)
+    assert verdict == CrashVerdict(None, redeliver=False)
     assert history.total == 4
 
 
@@ -47,7 +47,7 @@ def test_crashes_that_are_long_past_are_forgiven() -> None:
 
 @given(st.floats(0, 1, exclude_max=True), st.integers(1, 3))
 def test_the_delay_is_spread_by_the_jitter(rand: float, crashes: int) -> None:
-    history, verdict = RestartHistory(), Verdict(None, redeliver=False)
+    history, verdict = RestartHistory(), CrashVerdict(None, redeliver=False)
     for at in range(crashes):
         history, verdict = crash(history, float(at), rand=rand)
     middle = min(2 ** (crashes - 1), 3)

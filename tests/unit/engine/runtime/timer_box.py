@@ -3,7 +3,7 @@
 from random import Random
 
 from engine.runtime.actor import Actor
-from engine.runtime.ref import Ref, Scope
+from engine.runtime.ref import ActorScope, Ref
 from engine.runtime.simulation import SimulatedDispatcher
 
 __all__ = [
@@ -26,7 +26,7 @@ class Box(Actor):
 
 
 def box(dispatcher: object, got: list[object]) -> Ref:
-    ref = Ref(Scope(dispatcher, lambda _name: Box(got)), "box")  # type: ignore[arg-type]
+    ref = Ref(ActorScope(dispatcher, lambda _name: Box(got)), "box")  # type: ignore[arg-type]
     ref.start()
     return ref
 

@@ -11,7 +11,7 @@ from engine.store.writes import (
 )
 from engine.wallet.coin import Coin
 from engine.wallet.outgoing import Outgoing, OutgoingKind, OutgoingState, moved
-from engine.wallet.plan import Output, Plan
+from engine.wallet.plan import Plan, PlannedOutput
 from tests.unit.payment_cases import T0
 
 __all__ = ["OUTGOING_READS", "OUTGOING_ROWS", "coin", "outgoing", "outgoing_beside"]
@@ -39,7 +39,7 @@ def outgoing(number: int, *coins: Coin, **changes: object) -> Outgoing:
     total = sum(c.amount_sat for c in spent)
     plan = Plan(
         coins=spent,
-        outputs=(Output(SCRIPT, total - 1_000),),
+        outputs=(PlannedOutput(SCRIPT, total - 1_000),),
         fee_sat=1_000,
         payers=(0,),
     )

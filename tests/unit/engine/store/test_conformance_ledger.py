@@ -8,7 +8,7 @@ from engine.money.worth import Worth
 from engine.payment.events import opening
 from engine.payment.money_terms import Credit
 from engine.payment.rules import follow
-from engine.store.ledger_port import Balance
+from engine.store.ledger_port import LedgerBalance
 from engine.store.writes import (
     Committed,
     Conflict,
@@ -159,15 +159,15 @@ def test_balances_come_in_pages(store: OpenStore) -> None:
     store.commit(debit("d", 1))
     reader = store.reader
     assert reader.balances("shop", ("", ""), 10) == [
-        Balance(CREDIT, ISSUED, -40),
-        Balance(CREDIT, SPENT, 1),
-        Balance(CREDIT, ALICE, 39),
-        Balance(SAT, ONCHAIN, 50_000),
-        Balance(SAT, SALES, -50_000),
+        LedgerBalance(CREDIT, ISSUED, -40),
+        LedgerBalance(CREDIT, SPENT, 1),
+        LedgerBalance(CREDIT, ALICE, 39),
+        LedgerBalance(SAT, ONCHAIN, 50_000),
+        LedgerBalance(SAT, SALES, -50_000),
     ]
     assert reader.balances("shop", (CREDIT, SPENT), 2) == [
-        Balance(CREDIT, ALICE, 39),
-        Balance(SAT, ONCHAIN, 50_000),
+        LedgerBalance(CREDIT, ALICE, 39),
+        LedgerBalance(SAT, ONCHAIN, 50_000),
     ]
 
 

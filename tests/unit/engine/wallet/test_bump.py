@@ -9,11 +9,8 @@ from engine.errors import CannotSpend
 from engine.wallet.bump import plan_bump
 from engine.wallet.coin import Coin
 from engine.wallet.fees import INCREMENTAL_RATE, FeeRules
-from engine.wallet.plan import Output, Plan, Share, shares_of, split
-from engine.wallet.size import (
-    fee_of,
-    tx_weight,
-)
+from engine.wallet.plan import Plan, PlannedOutput, Share, shares_of, split
+from engine.wallet.size import fee_of, tx_weight
 from engine.wallet.spend import plan_payment, plan_sweep
 from tests.unit.engine.wallet.coins import TIP, coin
 from tests.unit.engine.wallet.plans import (
@@ -47,7 +44,7 @@ def test_nobody_bears_more_than_he_has_in_it() -> None:
     made = [coin("p2wpkh", 1, 700, "pay_a"), coin("p2wpkh", 2, 10**6, "pay_b")]
     both = Plan(
         coins=tuple(made),
-        outputs=(Output(P2WPKH, 990_700),),
+        outputs=(PlannedOutput(P2WPKH, 990_700),),
         fee_sat=10_000,
         payers=(0,),
     )
@@ -125,7 +122,7 @@ def test_a_bump_leaves_no_dust() -> None:
 def refund(change_sat: int) -> Plan:
     fee = fee_of(tx_weight([P2WPKH], [P2WPKH, P2TR]), 1_000)
     made = [coin("p2wpkh", 1, 5_000 + fee + change_sat)]
-    plan = plan_payment(made, [Output(P2WPKH, 5_000)], P2TR, 1_000, TIP)
+    plan = plan_payment(made, [PlannedOutput(P2WPKH, 5_000)], P2TR, 1_000, TIP)
     assert plan.change_sat == change_sat
     return plan
 
@@ -156,7 +153,7 @@ def test_a_bumped_refund_takes_from_its_change_then_all_of_it() -> None:
 
 def test_receivers_who_bear_the_fee_bear_a_higher_one() -> None:
     made = [coin("p2wpkh", 1, 10_000)]
-    two = [Output(P2WPKH, 5_000), Output(P2TR, 5_000)]
+    two = [PlannedOutput(P2WPKH, 5_000), PlannedOutput(P2TR, 5_000)]
     plan = plan_payment(made, two, P2TR, 1_000, TIP, fee_from_outputs=True)
     bumped = plan_bump(plan, 3_000, RULES)
     assert [o.amount_sat for o in bumped.outputs] == [4_770, 4_771]
@@ -179,15 +176,21 @@ def test_receivers_who_bear_the_fee_bear_a_higher_one() -> None:
         {"payers": (-1,)},
         {"change": 1},
         {"change": -1},
-        {"outputs": (Output(P2WPKH, 99_891),), "fee_sat": 109},
-        {"outputs": (Output(P2WPKH, 99_000), Output(P2TR, 329)), "fee_sat": 671},
+        {"outputs": (PlannedOutput(P2WPKH, 99_891),), "fee_sat": 109},
+        {
+            "outputs": (PlannedOutput(P2WPKH, 99_000), PlannedOutput(P2TR, 329)),
+            "fee_sat": 671,
+        },
     ],
     ids=str,
 )
 def test_a_plan_that_nodes_would_not_take_cannot_be(wrong: dict[str, object]) -> None:
     made = coin("p2wpkh", 1, 100_000)
     plan = Plan(
-        coins=(made,), outputs=(Output(P2WPKH, 99_000),), fee_sat=1_000, payers=(0,)
+        coins=(made,),
+        outputs=(PlannedOutput(P2WPKH, 99_000),),
+        fee_sat=1_000,
+        payers=(0,),
     )
     with pytest.raises(AssertionError):
         replace(plan, **wrong)

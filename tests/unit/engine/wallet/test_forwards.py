@@ -9,7 +9,7 @@ from engine.wallet.coin import Coin
 from engine.wallet.drawn_key import draw_key
 from engine.wallet.forwards import Signer
 from engine.wallet.keyring import Keyring
-from engine.wallet.plan import Output, Plan
+from engine.wallet.plan import Plan, PlannedOutput
 from engine.wallet.sealed_wallet import new_keys_wallet
 from engine.wallet.signing import Signed, spent_outputs
 from tests.unit.engine.wallet.coins import TIP, judge
@@ -37,7 +37,10 @@ def test_the_store_is_asked_for_drawn_keys_outside_of_the_native_thread(
         height=TIP,
     )
     plan = Plan(
-        coins=(coin,), outputs=(Output(P2WPKH, 49_000),), fee_sat=1_000, payers=(0,)
+        coins=(coin,),
+        outputs=(PlannedOutput(P2WPKH, 49_000),),
+        fee_sat=1_000,
+        payers=(0,),
     )
     inside: list[bool] = []
 

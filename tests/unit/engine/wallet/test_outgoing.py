@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from engine.wallet.outgoing import Outgoing, OutgoingState, moved, tried_again
-from engine.wallet.plan import Output
+from engine.wallet.plan import PlannedOutput
 from tests.unit.engine.store.outgoing_cases import SCRIPT, coin, outgoing
 
 S = OutgoingState
@@ -24,7 +24,7 @@ def test_of_a_family_is_whoever_bumps_the_first() -> None:
 def test_change_is_sent_to_nobody() -> None:
     one = outgoing(1)
     assert one.sent_sat == 49_000
-    outputs = (Output(SCRIPT, 40_000), Output(SCRIPT, 9_000))
+    outputs = (PlannedOutput(SCRIPT, 40_000), PlannedOutput(SCRIPT, 9_000))
     plan = replace(one.plan, outputs=outputs, change=1)
     assert replace(one, plan=plan).sent_sat == 40_000
 

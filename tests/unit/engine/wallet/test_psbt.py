@@ -14,7 +14,7 @@ from engine.chain.feed import TxOut
 from engine.errors import CannotSpend, SigningError
 from engine.wallet.coin import Coin, SpendKind
 from engine.wallet.descriptor import Descriptor, read_descriptor
-from engine.wallet.plan import Output, Plan
+from engine.wallet.plan import Plan, PlannedOutput
 from engine.wallet.psbt import to_psbt
 from engine.wallet.seed import account_of
 from engine.wallet.signing import Signed, check_signed, is_made_by, spent_outputs
@@ -53,7 +53,10 @@ def refund(kind: SpendKind) -> tuple[Plan, dict[str, bytes], dict[str, Descripto
         )
     plan = Plan(
         coins=tuple(coins),
-        outputs=(Output(P2WPKH, 50_000), Output(descriptor.script(9), 69_000)),
+        outputs=(
+            PlannedOutput(P2WPKH, 50_000),
+            PlannedOutput(descriptor.script(9), 69_000),
+        ),
         fee_sat=1_000,
         payers=(1,),
         change=1,

@@ -14,7 +14,7 @@ from engine.wallet import signing
 from engine.wallet.bump import plan_bump
 from engine.wallet.coin import Coin, SpendKind
 from engine.wallet.fees import FeeRules
-from engine.wallet.plan import Output, Plan
+from engine.wallet.plan import Plan, PlannedOutput
 from engine.wallet.secret_key import SecretKey
 from engine.wallet.signing import REPLACEABLE, check_signed, sign, spent_outputs
 from tests.unit.engine.wallet.coins import KINDS, TestKeys, judge, key, made_coin
@@ -32,7 +32,7 @@ def planned(
     total = sum(coin.amount_sat for coin in coins)
     fee = 600 * len(coins)
     plan = Plan(
-        coins=coins, outputs=(Output(to, total - fee),), fee_sat=fee, payers=(0,)
+        coins=coins, outputs=(PlannedOutput(to, total - fee),), fee_sat=fee, payers=(0,)
     )
     return plan, {coin.txid: raw for coin, raw in made}
 
@@ -145,7 +145,7 @@ def _plan_of(coin: Coin) -> Plan:
     sat = coin.amount_sat - 1_000
     return Plan(
         coins=(replace(coin, script=script),),
-        outputs=(Output(P2WPKH, sat),),
+        outputs=(PlannedOutput(P2WPKH, sat),),
         fee_sat=1_000,
         payers=(0,),
     )

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from engine.errors import CannotSpend
 from engine.wallet.coin import Coin, SpendKind
 from engine.wallet.fees import FeeRules
-from engine.wallet.plan import Output, Plan
+from engine.wallet.plan import Plan, PlannedOutput
 from engine.wallet.size import (
     MAX_STANDARD_WEIGHT,
     dust_sat,
@@ -137,14 +137,18 @@ def test_a_sweep_may_be_as_heavy_as_nodes_relay_to_the_unit() -> None:
 
 
 paid = st.lists(st.tuples(scripts, st.integers(1, 10**8)), min_size=1, max_size=4).map(
-    lambda made: [Output(script, amount) for script, amount in made]
+    lambda made: [PlannedOutput(script, amount) for script, amount in made]
 )
 
 
 @given(coins, paid, scripts, rates, st.booleans())
 @settings(max_examples=250, deadline=None)
 def test_a_payment_is_sound_and_pays_what_was_asked(
-    made: list[Coin], outputs: list[Output], change: bytes, rate: int, bears: bool
+    made: list[Coin],
+    outputs: list[PlannedOutput],
+    change: bytes,
+    rate: int,
+    bears: bool,
 ) -> None:
     try:
         plan = plan_payment(made, outputs, change, rate, TIP, fee_from_outputs=bears)
@@ -177,7 +181,7 @@ def test_a_payment_is_sound_and_pays_what_was_asked(
 
 def test_a_payment_takes_the_first_coins_that_do() -> None:
     made = [coin("p2wpkh", n, 10_000) for n in range(4)]
-    plan = plan_payment(made, [Output(P2WPKH, 12_000)], P2TR, 1_000, TIP)
+    plan = plan_payment(made, [PlannedOutput(P2WPKH, 12_000)], P2TR, 1_000, TIP)
     assert plan.coins == tuple(made[:2])
     assert plan.payers == (1,)
     assert plan.change == 1
@@ -191,7 +195,7 @@ def test_a_payment_passes_over_what_cannot_or_should_not_be_spent() -> None:
         coin("p2wpkh", 4, 69),
         coin("p2wpkh", 5, 10**6),
     ]
-    plan = plan_payment(made, [Output(P2WPKH, 5_000)], P2TR, 1_000, TIP)
+    plan = plan_payment(made, [PlannedOutput(P2WPKH, 5_000)], P2TR, 1_000, TIP)
     assert plan.coins == tuple(made[3:])
 
 
@@ -200,7 +204,7 @@ def test_change_that_would_be_dust_goes_to_the_fee() -> None:
     bare = fee_of(tx_weight([P2WPKH], [P2WPKH]), 1_000)
     with_change = plan_payment(
         [coin("p2wpkh", 1, 5_000 + fee + 330)],
-        [Output(P2WPKH, 5_000)],
+        [PlannedOutput(P2WPKH, 5_000)],
         P2TR,
         1_000,
         TIP,
@@ -208,7 +212,7 @@ def test_change_that_would_be_dust_goes_to_the_fee() -> None:
     assert (with_change.change_sat, with_change.fee_sat) == (330, fee)
     without = plan_payment(
         [coin("p2wpkh", 1, 5_000 + fee + 329)],
-        [Output(P2WPKH, 5_000)],
+        [PlannedOutput(P2WPKH, 5_000)],
         P2TR,
         1_000,
         TIP,
@@ -216,19 +220,27 @@ def test_change_that_would_be_dust_goes_to_the_fee() -> None:
     assert (without.change, without.fee_sat, without.payers) == (None, fee + 329, ())
     assert without.change_sat == 0
     just = plan_payment(
-        [coin("p2wpkh", 1, 5_000 + bare)], [Output(P2WPKH, 5_000)], P2TR, 1_000, TIP
+        [coin("p2wpkh", 1, 5_000 + bare)],
+        [PlannedOutput(P2WPKH, 5_000)],
+        P2TR,
+        1_000,
+        TIP,
     )
     assert just.fee_sat == bare
     with pytest.raises(CannotSpend, match="have 5109 sat") as caught:
         plan_payment(
-            [coin("p2wpkh", 1, 4_999 + bare)], [Output(P2WPKH, 5_000)], P2TR, 1_000, TIP
+            [coin("p2wpkh", 1, 4_999 + bare)],
+            [PlannedOutput(P2WPKH, 5_000)],
+            P2TR,
+            1_000,
+            TIP,
         )
     assert caught.value.why == "funds"
     assert "5000 sat and the fee" in str(caught.value)
 
 
 def test_receivers_bear_what_the_rest_does_not_pay_of_the_fee() -> None:
-    two = [Output(P2WPKH, 5_000), Output(P2WPKH, 5_000)]
+    two = [PlannedOutput(P2WPKH, 5_000), PlannedOutput(P2WPKH, 5_000)]
 
     def planned(amount_sat: int) -> Plan:
         one = [coin("p2wpkh", 1, amount_sat)]
@@ -244,7 +256,7 @@ def test_receivers_bear_what_the_rest_does_not_pay_of_the_fee() -> None:
 
 
 def test_who_is_paid_may_bear_the_fee() -> None:
-    two = [Output(P2WPKH, 5_000), Output(P2TR, 5_000)]
+    two = [PlannedOutput(P2WPKH, 5_000), PlannedOutput(P2TR, 5_000)]
     whole = plan_payment(
         [coin("p2wpkh", 1, 10_000)], two, P2TR, 1_000, TIP, fee_from_outputs=True
     )
@@ -271,18 +283,20 @@ def test_who_is_paid_may_bear_the_fee() -> None:
 def test_nobody_is_paid_dust() -> None:
     many = [coin("p2wpkh", 1, 10**6)]
     for least, script in ((294, P2WPKH), (330, P2TR)):
-        plan_payment(many, [Output(script, least)], P2TR, 1_000, TIP)
+        plan_payment(many, [PlannedOutput(script, least)], P2TR, 1_000, TIP)
         with pytest.raises(CannotSpend, match=f"below {least} sat") as caught:
-            plan_payment(many, [Output(script, least - 1)], P2TR, 1_000, TIP)
+            plan_payment(many, [PlannedOutput(script, least - 1)], P2TR, 1_000, TIP)
         assert caught.value.why == "dust"
     with pytest.raises(CannotSpend, match="dust"):
         plan_payment(
-            many, [Output(P2WPKH, 400)], P2TR, 1_000, TIP, fee_from_outputs=True
+            many, [PlannedOutput(P2WPKH, 400)], P2TR, 1_000, TIP, fee_from_outputs=True
         )
 
 
 def test_a_payment_of_too_many_coins_is_refused() -> None:
     many = [coin("p2wpkh", n, 1_000) for n in range(4)]
     with pytest.raises(CannotSpend, match="more than 3 coins") as caught:
-        plan_payment(many, [Output(P2WPKH, 10**6)], P2TR, 1_000, TIP, max_inputs=3)
+        plan_payment(
+            many, [PlannedOutput(P2WPKH, 10**6)], P2TR, 1_000, TIP, max_inputs=3
+        )
     assert caught.value.why == "weight"

@@ -10,7 +10,7 @@ from transport.chain.explorer_tip import (
     MAX_JUMP,
     TWICE_S,
     TipGuard,
-    Verdict,
+    TipVerdict,
 )
 
 NOW = 1_795_000_000.0
@@ -44,7 +44,7 @@ class Explorer:
         self.asked.append(height)
         return None if height > self.height else name(height, self.branch)
 
-    def tells(self, block: Block, *, proven: bool = True) -> Verdict:
+    def tells(self, block: Block, *, proven: bool = True) -> TipVerdict:
         self.asked.clear()
         known = self.guard.known(block.id)
         return known or self.guard.judge(block, proven=proven, block_at=self.block_at)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transport.cli.open_files import KEPT_BACK, client_connections, raise_limit
-from transport.server.limits import Limits
+from transport.server.limits import ServerLimits
 
 
 @given(st.integers(64, 2**31 - 1), st.integers(1, 100_000))
@@ -23,7 +23,7 @@ def test_with_256_files_there_are_still_128_clients() -> None:
 
 
 def test_an_ordinary_machine_holds_as_many_clients_as_are_wanted() -> None:
-    wanted = Limits().connections
+    wanted = ServerLimits().connections
     assert client_connections(1_048_576, wanted) == wanted
 
 

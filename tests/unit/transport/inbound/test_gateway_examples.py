@@ -18,10 +18,10 @@ import pytest
 
 from engine.config import read_gateways
 from engine.merchants.gateway_mapping import GatewayMapping, GatewaySignature
-from engine.payment.observations import Word
+from engine.payment.observations import GatewayMeaning
 from transport.inbound.gateway_body import Body, read_gateway_body
 from transport.inbound.gateway_reading import GatewayNotification, read_notification
-from transport.inbound.gateway_signature import Signed, signed_by
+from transport.inbound.gateway_signature import SignatureCheck, signed_by
 
 PAGE = (Path(__file__).parents[4] / "docs/gateways.md").read_text(encoding="utf-8")
 NOW = 1_700_000_000.0
@@ -38,7 +38,7 @@ def check(
     headers: dict[str, str],
     secret: bytes = SECRET,
     now: float = NOW,
-) -> Signed:
+) -> SignatureCheck:
     mapping = MAPPINGS[name]
     lower = {key.lower(): value for key, value in headers.items()}
     body = read_gateway_body(raw, mapping.body)
@@ -72,19 +72,19 @@ def test_stripe() -> None:
     ).encode()
     made = hexed("sha256", b"1700000000." + raw)
     header = f"t=1700000000,v1={'0' * 64},v1={made},v0={'1' * 64}"
-    assert check("stripe", raw, {"Stripe-Signature": header}) is Signed.YES
+    assert check("stripe", raw, {"Stripe-Signature": header}) is SignatureCheck.YES
     late = check("stripe", raw, {"Stripe-Signature": header}, now=NOW + 301)
-    assert late is Signed.TOO_OLD
+    assert late is SignatureCheck.TOO_OLD
     early = check("stripe", raw, {"Stripe-Signature": header}, now=NOW - 301)
-    assert early is Signed.TOO_OLD
+    assert early is SignatureCheck.TOO_OLD
     other = header.replace("t=1700000000", "t=1700000001")
-    assert check("stripe", raw, {"Stripe-Signature": other}) is Signed.NO
+    assert check("stripe", raw, {"Stripe-Signature": other}) is SignatureCheck.NO
     v0 = header.replace("v1=", "v2=")
-    assert check("stripe", raw, {"Stripe-Signature": v0}) is Signed.NO
+    assert check("stripe", raw, {"Stripe-Signature": v0}) is SignatureCheck.NO
     twice = "t=1700000000," + header
-    assert check("stripe", raw, {"Stripe-Signature": twice}) is Signed.NO
+    assert check("stripe", raw, {"Stripe-Signature": twice}) is SignatureCheck.NO
     found = read("stripe", raw)
-    assert (found.invoice, found.word) == ("INV-1", Word.SUCCESS)
+    assert (found.invoice, found.word) == ("INV-1", GatewayMeaning.SUCCESS)
     assert (found.amount_minor, found.currency) == (1_099, "USD")
 
 
@@ -95,8 +95,8 @@ def test_paystack() -> None:
         b'"AUTH_f5rnfq9p","last4":"8877","brand":"visa"}}}'
     )
     headers = {"x-paystack-signature": hexed("sha512", raw)}
-    assert check("paystack", raw, headers) is Signed.YES
-    assert check("paystack", raw + b" ", headers) is Signed.NO
+    assert check("paystack", raw, headers) is SignatureCheck.YES
+    assert check("paystack", raw + b" ", headers) is SignatureCheck.NO
     found = read("paystack", raw)
     assert (found.invoice, found.amount_minor) == ("qTPrJoy9Bx", 10_000)
     assert found.token is not None
@@ -109,9 +109,9 @@ def test_razorpay() -> None:
         b'"amount":5000,"currency":"INR","order_id":"order_1","notes":[]}}}}'
     )
     headers = {"X-Razorpay-Signature": hexed("sha256", raw).upper()}
-    assert check("razorpay", raw, headers) is Signed.YES
+    assert check("razorpay", raw, headers) is SignatureCheck.YES
     found = read("razorpay", raw)
-    assert (found.invoice, found.word) == ("order_1", Word.SUCCESS)
+    assert (found.invoice, found.word) == ("order_1", GatewayMeaning.SUCCESS)
 
 
 def test_the_vector_of_standard_webhooks() -> None:
@@ -122,11 +122,11 @@ def test_the_vector_of_standard_webhooks() -> None:
         "webhook-signature": f"v1,AAAA v1,{made}",
     }
     raw, secret = b'{"test": 2432232314}', b"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-    assert check("standard", raw, headers, secret, 1_614_265_330) is Signed.YES
-    assert check("standard", raw, headers, secret) is Signed.TOO_OLD
-    assert check("standard", raw[:-1] + b" }", headers, secret) is Signed.NO
+    assert check("standard", raw, headers, secret, 1_614_265_330) is SignatureCheck.YES
+    assert check("standard", raw, headers, secret) is SignatureCheck.TOO_OLD
+    assert check("standard", raw[:-1] + b" }", headers, secret) is SignatureCheck.NO
     unreadable = check("standard", raw, headers, b"whsec_no base64!", 1_614_265_330)
-    assert unreadable is Signed.NO
+    assert unreadable is SignatureCheck.NO
 
 
 def test_payhere() -> None:
@@ -147,10 +147,12 @@ def test_payhere() -> None:
     content = f"1211149Order00011000.00LKR2{hashed}".encode()
     fields["md5sig"] = hashlib.md5(content, usedforsecurity=False).hexdigest().upper()
     raw = urlencode(fields).encode()
-    assert check("payhere", raw, {}) is Signed.YES
-    assert check("payhere", raw.replace(b"1000.00", b"9000.00"), {}) is Signed.NO
+    assert check("payhere", raw, {}) is SignatureCheck.YES
+    assert (
+        check("payhere", raw.replace(b"1000.00", b"9000.00"), {}) is SignatureCheck.NO
+    )
     found = read("payhere", raw)
-    assert (found.word, found.amount_minor) == (Word.SUCCESS, 100_000)
+    assert (found.word, found.amount_minor) == (GatewayMeaning.SUCCESS, 100_000)
     assert found.token is None, "nothing that is not signed"
 
 
@@ -173,10 +175,10 @@ def test_the_vector_of_adyen() -> None:
         items = [{"NotificationRequestItem": item}]
         return json.dumps({"notificationItems": items}).encode()
 
-    assert check("adyen", raw(), {}, secret) is Signed.YES
+    assert check("adyen", raw(), {}, secret) is SignatureCheck.YES
     assert read("adyen", raw()).amount_minor == 1_130
     item["amount"]["value"] = 1_131
-    assert check("adyen", raw(), {}, secret) is Signed.NO
+    assert check("adyen", raw(), {}, secret) is SignatureCheck.NO
 
 
 def test_the_salons_gateway() -> None:
@@ -186,7 +188,10 @@ def test_the_salons_gateway() -> None:
         b'"payableAmount":"100.00","payableCurrency":"LKR",'
         b'"customerRefNo":"SALON123","paymentType":1}'
     )
-    assert check("payable", raw, {"X-Signature": hexed("sha256", raw)}) is Signed.YES
+    assert (
+        check("payable", raw, {"X-Signature": hexed("sha256", raw)})
+        is SignatureCheck.YES
+    )
     found = read("payable", raw)
     assert (found.invoice, found.amount_minor) == ("TEST123", 10_000)
     assert found.customer == "SALON123"
@@ -196,10 +201,10 @@ def test_the_salons_gateway() -> None:
 def test_a_shared_secret() -> None:
     raw = b'{"data":{"tx_ref":"a","status":"successful","amount":1,"currency":"NGN"}}'
     yes = check("flutterwave", raw, {"verif-hash": SECRET.decode()})
-    assert yes is Signed.YES
-    assert check("flutterwave", raw, {"verif-hash": "wrong"}) is Signed.NO
-    assert check("flutterwave", raw, {"verif-hash": ""}) is Signed.NO
-    assert check("flutterwave", raw, {}) is Signed.NO
+    assert yes is SignatureCheck.YES
+    assert check("flutterwave", raw, {"verif-hash": "wrong"}) is SignatureCheck.NO
+    assert check("flutterwave", raw, {"verif-hash": ""}) is SignatureCheck.NO
+    assert check("flutterwave", raw, {}) is SignatureCheck.NO
 
 
 def scheme(**fields: Any) -> GatewaySignature:
@@ -214,9 +219,12 @@ def test_the_vector_of_github() -> None:
     made = "757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
     headers = {"x-hub-signature-256": f"sha256={made}"}
     secret, raw = b"It's a Secret to Everybody", b"Hello, World!"
-    assert signed_by(signature, [secret], raw, headers, Body({}), NOW) is Signed.YES
+    assert (
+        signed_by(signature, [secret], raw, headers, Body({}), NOW)
+        is SignatureCheck.YES
+    )
     bare = {"x-hub-signature-256": made}
-    assert signed_by(signature, [secret], raw, bare, Body({}), NOW) is Signed.NO
+    assert signed_by(signature, [secret], raw, bare, Body({}), NOW) is SignatureCheck.NO
 
 
 def test_the_vector_of_slack() -> None:
@@ -242,7 +250,9 @@ def test_the_vector_of_slack() -> None:
     }
     secret = b"8f742231b10e8888abcd99yyyzzz85a5"
     at = 1_531_420_618
-    assert signed_by(signature, [secret], raw, headers, Body({}), at) is Signed.YES
+    assert (
+        signed_by(signature, [secret], raw, headers, Body({}), at) is SignatureCheck.YES
+    )
 
 
 @pytest.mark.parametrize(
@@ -251,14 +261,20 @@ def test_the_vector_of_slack() -> None:
 def test_what_is_no_signature_is_none(given: str) -> None:
     signature = scheme(header="X-S", algorithm="sha256")
     headers = {"x-s": given}
-    assert signed_by(signature, [SECRET], b"{}", headers, Body({}), NOW) is Signed.NO
-    assert signed_by(signature, [], b"{}", headers, Body({}), NOW) is Signed.NO
+    assert (
+        signed_by(signature, [SECRET], b"{}", headers, Body({}), NOW)
+        is SignatureCheck.NO
+    )
+    assert signed_by(signature, [], b"{}", headers, Body({}), NOW) is SignatureCheck.NO
 
 
 def test_base64_is_compared_as_it_is() -> None:
     signature = scheme(header="X-S", algorithm="sha512", encoding="base64")
     made = base64.b64encode(hmac.digest(SECRET, b"{}", "sha512")).decode()
-    for given, expected in ((made, Signed.YES), (made.lower(), Signed.NO)):
+    for given, expected in (
+        (made, SignatureCheck.YES),
+        (made.lower(), SignatureCheck.NO),
+    ):
         headers = {"x-s": given}
         found = signed_by(signature, [SECRET], b"{}", headers, Body({}), NOW)
         assert found is expected

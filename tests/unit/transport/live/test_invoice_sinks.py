@@ -19,7 +19,7 @@ from tests.unit.transport.live.stage import (
 )
 from transport.live.doors import Guest
 from transport.live.encoding import Frames
-from transport.live.followed_invoice import Told
+from transport.live.followed_invoice import ToldSeqs
 from transport.live.payment_messages import PaymentMessages
 from transport.live.salon_invoice import SalonInvoice
 from transport.live.socketio.invoices import Invoice
@@ -64,7 +64,7 @@ class Plain:
 
     def __init__(self, gateway: FakeGateway, guest: Guest) -> None:
         wire, fake = cast(Any, SocketWire()), cast(Any, gateway)
-        messages, told = PaymentMessages(EPOCH), Told()
+        messages, told = PaymentMessages(EPOCH), ToldSeqs()
         self.gateway, self.sent, self.told = gateway, wire.sent, told
         tell_anew = self._tell_anew
         self.invoice: Callable[[], Any] = lambda: SalonInvoice(

@@ -20,7 +20,7 @@ from tests.unit.transport.live.stage import (
 from transport.live.creation_listeners import CreationListeners
 from transport.live.doors import Guest
 from transport.live.encoding import Frames
-from transport.live.topics import Identity, Subscription
+from transport.live.topics import Identity, SubscribedSink
 
 ORDER = terms_of("pay_1", "order-1")
 
@@ -189,7 +189,7 @@ def test_the_end_of_its_session_is_the_end_of_the_socket() -> None:
 def test_a_subscription_follows_its_payment_from_where_it_was_asked_to() -> None:
     gateway, wire = FakeGateway(ORDER), SocketWire()
     since = Position("simulate", 3)
-    subscription = Subscription(wire, Frames("simulate"), "pay_1")  # type: ignore[arg-type]
+    subscription = SubscribedSink(wire, Frames("simulate"), "pay_1")  # type: ignore[arg-type]
     subscription.begin(gateway, since)  # type: ignore[arg-type]
     (session,) = gateway.sessions
     assert session.followed == [("pay_1", since)]

@@ -7,18 +7,11 @@ import pytest
 
 from engine.delivery.channel import payload
 from engine.payment.events import Change, Event, encode, with_offset
-from engine.payment.model import (
-    EventType,
-    Flag,
-    Receipt,
-    Status,
-    Terms,
-    external_key,
-)
+from engine.payment.model import EventType, Flag, Receipt, Status, Terms, external_key
 from engine.payment.money_terms import Price
 from transport.outbound.email_fields import (
     NAMES,
-    Told,
+    EventEnvelope,
     read,
     values_for_customer,
     values_for_shop,
@@ -34,7 +27,7 @@ SECRETS = {
 }
 
 
-def told(type_: str = "payment.confirmed", **event: Any) -> Told:
+def told(type_: str = "payment.confirmed", **event: Any) -> EventEnvelope:
     fields = {
         "status": "confirmed", "flags": ["late"], "address": "bcrt1qaddress",
         "amount_sat": 150_000, "received_sat": 149_000, "confirmations": 3,
@@ -155,7 +148,7 @@ def test_sums_of_other_currencies(minor: int, decimals: int, shown: str) -> None
     assert values["confirmations"] == ""
 
 
-def committed(terms: Terms, **changes: Any) -> Told:
+def committed(terms: Terms, **changes: Any) -> EventEnvelope:
     """An event as the journal has it and channels are told it."""
     fields: dict[str, Any] = {
         "payment_id": terms.id, "seq": 2, "type": EventType.CONFIRMED,

@@ -9,7 +9,7 @@ from engine.payment.model import EventType, Payment
 from engine.payment.money_terms import Price
 from tests.tools.markdown_v2 import read_markdown_v2
 from tests.unit.payment_cases import terms
-from transport.outbound.event_words import _HEADLINES, Told, told_of
+from transport.outbound.event_words import _HEADLINES, EventWords, told_of
 from transport.outbound.telegram import message
 
 EVENT: dict[str, Any] = {
@@ -26,11 +26,11 @@ CARD: dict[str, Any] = {
 }  # fmt: skip
 
 
-def told(kind: str, payment: Payment | None = None, **changes: Any) -> Told:
+def told(kind: str, payment: Payment | None = None, **changes: Any) -> EventWords:
     return told_of(kind, {**EVENT, **changes}, payment)
 
 
-def shown(told: Told) -> list[str]:
+def shown(told: EventWords) -> list[str]:
     return read_markdown_v2(message(told))[0].split("\n")
 
 

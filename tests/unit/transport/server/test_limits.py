@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transport.server.limits import Limits, RateLimiter
+from transport.server.limits import RateLimiter, ServerLimits
 
 
 def test_a_burst_is_free_and_then_the_rate_holds() -> None:
@@ -75,7 +75,7 @@ def test_a_limiter_that_could_never_allow_is_refused(
 
 
 def test_the_numbers_of_the_api_are_the_defaults() -> None:
-    limits = Limits()
+    limits = ServerLimits()
     assert limits.ws_message_bytes == 16 * 1024
     assert limits.ws_queue_messages == 1_000
     assert limits.ws_queue_bytes == 1024 * 1024

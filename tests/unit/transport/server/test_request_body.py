@@ -14,10 +14,10 @@ from engine.errors import (
     BodyTimeout,
     BodyTooLarge,
 )
-from transport.server.limits import Limits
+from transport.server.limits import ServerLimits
 from transport.server.request_body import RequestBody, read_body
 
-LIMITS = Limits(body_bytes=1000, body_chunks=20, discard_bytes=100)
+LIMITS = ServerLimits(body_bytes=1000, body_chunks=20, discard_bytes=100)
 
 
 class Reader(io.BytesIO):

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transport.server.limits import Limits
+from transport.server.limits import ServerLimits
 from transport.server.request_head import HeadError, RequestHead, read_head
 
-LIMITS = Limits(request_line_bytes=100, header_bytes=300, header_count=5)
+LIMITS = ServerLimits(request_line_bytes=100, header_bytes=300, header_count=5)
 
 
 def head(text: str) -> RequestHead:

@@ -6,11 +6,11 @@ import gevent
 
 from engine.runtime.yielding import yield_to_hub
 from tests.tools.serving import until
-from transport.server.turns import Turns
+from transport.server.turns import ServerTurns
 
 
 def test_a_crowd_of_one_address_begins_a_few_in_each_round() -> None:
-    turns, begun = Turns(per_round=4), Counter[int]()
+    turns, begun = ServerTurns(per_round=4), Counter[int]()
     loop = gevent.get_hub().loop
 
     def request() -> None:
@@ -24,7 +24,7 @@ def test_a_crowd_of_one_address_begins_a_few_in_each_round() -> None:
 
 
 def test_another_address_need_not_wait_for_a_crowd() -> None:
-    turns, order = Turns(per_round=4), list[str]()
+    turns, order = ServerTurns(per_round=4), list[str]()
 
     def request(key: str) -> None:
         turns.wait(key)
@@ -38,7 +38,7 @@ def test_another_address_need_not_wait_for_a_crowd() -> None:
 
 
 def test_who_is_alone_does_not_wait() -> None:
-    turns = Turns(per_round=2)
+    turns = ServerTurns(per_round=2)
     before = gevent.get_hub().loop.iteration
     for key in ("a", "b", "a", "b"):
         turns.wait(key)
@@ -46,7 +46,7 @@ def test_who_is_alone_does_not_wait() -> None:
 
 
 def test_who_gives_up_in_the_line_holds_up_nobody() -> None:
-    turns, done = Turns(per_round=1), list[int]()
+    turns, done = ServerTurns(per_round=1), list[int]()
 
     def request(number: int) -> None:
         turns.wait("crowd")
@@ -63,7 +63,7 @@ def test_who_gives_up_in_the_line_holds_up_nobody() -> None:
 
 
 def test_the_same_order_in_which_they_came() -> None:
-    turns, order = Turns(per_round=3), list[int]()
+    turns, order = ServerTurns(per_round=3), list[int]()
 
     def request(number: int) -> None:
         turns.wait("crowd")
