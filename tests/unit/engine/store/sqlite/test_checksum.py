@@ -1,6 +1,7 @@
 """Checksums: what a disk made of a row is noticed before anybody believes it."""
 
 import sqlite3
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -8,7 +9,15 @@ import pytest
 
 from engine.store.records import DamagedPayment
 from engine.store.sqlite import outbox, queries
-from engine.store.sqlite.checksum import Damaged, event_crc, is_event, stored_state
+from engine.store.sqlite.checksum import (
+    Damaged,
+    checked,
+    event_crc,
+    is_event,
+    row_crc,
+    state_crc,
+    stored_state,
+)
 from engine.store.sqlite.journal import Journal
 from engine.store.sqlite.replay import differences, rebuild
 from tests.unit.journal_cases import channel, creation, decided, stored
@@ -101,3 +110,48 @@ def test_a_checksum_is_the_same_for_what_was_written_and_what_is_read() -> None:
     crc = event_crc(*columns)
     assert is_event(crc, *columns)
     assert not is_event(crc ^ 1, *columns)
+
+
+def test_a_row_s_checksum_is_over_all_its_values_in_their_order() -> None:
+    rows: tuple[tuple[object, ...], ...] = (
+        (1, "a", None),
+        ("a", 1, None),
+        (1, "a", b""),
+        (1, "a", b"x", b"y"),
+        (1, "a", b"xy", b""),
+        (1, "a", b"x", 2, b"y"),
+        (b"x", 1, "a"),
+        (b"x", 1, "b"),
+        (),
+    )
+    assert len({row_crc(row) for row in rows}) == len(rows)
+    assert row_crc((1, "a")) == zlib.crc32(b"1'a'")
+    assert row_crc([1, "a"]) == row_crc((1, "a"))
+    assert row_crc((7, b"xy", "z")) == zlib.crc32(
+        b"'z'", zlib.crc32(b"xy", zlib.crc32(b"72 bytes"))
+    )
+
+
+def test_a_row_is_what_was_written_or_named_as_damaged() -> None:
+    values = (1, "a", b"x")
+    assert checked("t: 1", (*values, row_crc(values))) == [*values]
+    assert checked("t: 1", (*values, None)) == [*values], "from before checksums"
+    with pytest.raises(Damaged, match="t: 1 is not as it was written"):
+        checked("t: 1", (*values, row_crc(values) ^ 1))
+
+
+def test_a_state_that_is_no_bytes_any_more_is_damaged() -> None:
+    crc = zlib.crc32(b"{}")
+    assert state_crc(b"{}") == crc
+    assert stored_state(b"{}", crc) == b"{}"
+    for wrong, its in ((b"[]", crc), ("{}", crc), (b"{}", 0)):
+        with pytest.raises(Damaged, match="a payment's state"):
+            stored_state(wrong, its)  # type: ignore[arg-type]
+
+
+def test_an_event_whose_body_is_no_bytes_any_more_is_none() -> None:
+    columns = (7, "pay_1", 2, "payment.detected", 1, "shop")
+    crc = event_crc(*columns, b"{}")
+    assert is_event(crc, *columns, b"{}")
+    assert not is_event(crc, *columns, "{}")
+    assert is_event(None, *columns, "{}")

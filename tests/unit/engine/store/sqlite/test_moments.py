@@ -66,3 +66,49 @@ def test_a_thousand_events_of_one_moment_make_one_row() -> None:
     assert moments.offset_before(sql, 7) == 0
     assert moments.offset_before(sql, 8) == 3 * EVERY
     sql.close()
+
+
+def noted(sql: sqlite3.Connection) -> list[tuple[int, int]]:
+    return sql.execute('SELECT at, "offset" FROM moments ORDER BY at').fetchall()
+
+
+@pytest.mark.parametrize(
+    ("count", "upto"), [(999, []), (1_000, [1_000]), (1_001, [1_000])]
+)
+def test_a_note_is_made_with_every_thousandth_event(
+    count: int, upto: list[int]
+) -> None:
+    for late in (False, True):
+        sql = journal_of([5 * n for n in range(count)], 1, late)
+        assert [place for _, place in noted(sql)] == upto
+        sql.close()
+
+
+def test_up_to_a_note_all_are_from_before_the_moment_after_its_own() -> None:
+    sql = journal_of([5 * n for n in range(2_000)], 2_000, late=True)
+    latest = 5 * 999
+    assert noted(sql) == [(latest, 1_000), (5 * 1_999, 2_000)]
+    assert moments.offset_before(sql, latest) == 0
+    assert moments.offset_before(sql, latest + 1) == 1_000
+    sql.close()
+
+
+def test_after_a_note_none_is_from_before_the_earliest_behind_it() -> None:
+    sql = journal_of([5 * n for n in range(2_500)], 100, late=False)
+    track = moments.EVENTS
+    assert moments.place_after(sql, track, 0) == 0
+    assert moments.place_after(sql, track, 1) == 1_000
+    assert moments.place_after(sql, track, 5 * 1_000) == 1_000
+    assert moments.place_after(sql, track, 5 * 1_000 + 1) == 2_000
+    assert moments.place_after(sql, track, 5 * 2_000) == 2_000
+    assert moments.place_after(sql, track, 5 * 2_000 + 1) is None, "among those behind"
+    sql.close()
+
+
+def test_rows_of_before_there_were_notes_get_theirs() -> None:
+    sql = journal_of([], 1, late=False)
+    rows = [(n + 1, 5 * n) for n in range(2_500)]
+    sql.executemany("INSERT INTO events VALUES (?, ?)", rows)
+    moments.note_all(sql, moments.EVENTS, 2_500)
+    assert noted(sql) == [(5 * 999, 1_000), (5 * 1_999, 2_000)]
+    sql.close()
