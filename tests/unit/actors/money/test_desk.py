@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from actors.money.desk import MAX_MISSING, MOST_NAMED, STUCK, ForwarderDesk, news, which
+from actors.money.desk import (
+    MAX_MISSING,
+    MOST_NAMED,
+    STUCK,
+    ForwarderDesk,
+    _tried_again,
+    news,
+    which,
+)
 from actors.money.following import Follower
 from actors.money.steps import Steps
 from engine.errors import CannotSpend, SourceUnavailable
@@ -18,6 +26,7 @@ from engine.wallet.forwards import Signer
 from engine.wallet.outgoing import Outgoing, OutgoingState
 from tests.unit.actors.money.sweep_stage import HeldTestKeys, SweepStage
 from tests.unit.engine.store.outgoing_cases import coin, outgoing
+from tests.unit.payment_cases import Told, terms
 
 ROUND_S = 11.0
 S = OutgoingState
@@ -182,3 +191,13 @@ def test_after_three_that_no_source_shows_no_more_are_asked_for(
     assert MAX_MISSING == 3
     with pytest.raises(SourceUnavailable):
         run(desk(stage).previous(plan))
+
+
+def test_one_is_tried_again_by_whom_it_lost_no_coin_of() -> None:
+    first, second = (replace(coin(n), payment_id=f"p{n}") for n in range(2))
+    failed = replace(spending(first, second), lost=(first.outpoint,))
+    names = {
+        name: _tried_again(Told(terms(id=name)).payment, [failed])
+        for name in ("p0", "p1", "p2")
+    }
+    assert names == {"p0": set(), "p1": {failed.id}, "p2": {failed.id}}

@@ -280,3 +280,12 @@ def test_the_same_bytes_are_sent_again_when_as_much_time_has_passed(
     tries: Any = [SimpleNamespace(txid="t", at=at) for at in times]
     tries.append(SimpleNamespace(txid="another", at=now))
     assert is_too_soon("t", tries, now) is is_so
+
+
+@pytest.mark.parametrize(("every_s", "stands_s"), [(10.0, 120), (600.0, 1_200)])
+def test_an_alert_stands_for_two_tries_or_two_rounds(
+    every_s: float, stands_s: int
+) -> None:
+    nobody: Any = None
+    payer = RefundPayer(nobody, nobody, ForwardPolicy(every_s=every_s))
+    assert payer._stands_for_ms() == stands_s * 1_000

@@ -20,10 +20,17 @@ from engine.payment.observations import RefundPaid
 from engine.payment.refund import RefundState
 from engine.runtime.clock import Timer
 from engine.runtime.ref import Exited, ExitReason, Ref
-from engine.store.writes import Conflict, MoveRefund, Unavailable, Write
+from engine.store.writes import (
+    Conflict,
+    MoveRefund,
+    NewOutgoing,
+    Unavailable,
+    Write,
+)
 from tests.unit.actor_stage import ActorStage, Inbox
 from tests.unit.actors.money.test_refund_links import Links
 from tests.unit.actors.money.test_refund_watches import ADDRESS, SAT, Watches
+from tests.unit.engine.store.outgoing_cases import coin, outgoing
 from tests.unit.engine.store.refund_cases import refund
 
 
@@ -287,3 +294,16 @@ def test_an_output_pays_one_refund(stage: Watches) -> None:
     stage.shows("t1", "t2")
     assert len(stage.paid()) == 2
     assert RefundsActor.mailbox_limit == 20_000
+
+
+def test_what_paid_a_refund_that_is_over_is_passed_over_and_looked_at_again(
+    stage: Watches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was made for another refund, which is not pending any more."""
+    ours = outgoing(1, coin(1))
+    stage.append(Write(rows=(NewOutgoing(ours),)))
+    stage.run()
+    set_ = timers(stage, monkeypatch, PollNow)
+    stage.shows(ours.txid)
+    assert [wait for wait, _ in set_] == [5.0]
+    assert stage.paid() == []

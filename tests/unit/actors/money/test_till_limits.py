@@ -10,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from actors.money.till import TillActor
+from engine.errors import Refused
 from engine.errors.lightning import NodeRefused, NodeUnavailable
 from engine.lightning.node import InvoiceAsked, InvoiceMade, InvoiceSeen
 from engine.lightning.till import TillState
@@ -298,3 +299,25 @@ def test_trouble_of_a_round_is_the_account_s(stage: TillsOnStage) -> None:
     assert details(stage, "till.waits") == [("till", "the journal is away", None)]
     till(stage)._on_well()
     assert len(details(stage, "till.waits")) == 1, "what waits has its own alerts"
+
+
+def test_one_that_could_not_be_carried_on_is_soon_read_again(
+    stage: TillsOnStage,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fails(_till: TillActor, _forward: object) -> Any:
+        raise Refused("the journal cannot write")
+        yield
+
+    stage.came("pay_1")
+    with monkeypatch.context() as patch:
+        patch.setattr(TillActor, "_carry_on", fails)
+        stage.wake()
+        rest_s = till(stage)._rest_s()
+    made = stage.forward("pay_1")
+    assert (made.state, rest_s) == (S.WANTED, 0.5)
+    said = f"till.delayed forward={made.id} payment=pay_1 detail="
+    assert f"{said}the journal cannot write" in caplog.messages
+    stage.pass_s(0.6)
+    assert stage.forward("pay_1").state is S.PAID
