@@ -119,9 +119,21 @@ class Bookkeeper:
         credit = before.terms.credit
         if credit is not None and type is EventType.REVERSED:
             found |= _taken_back(credit.credits, before.credited)
-        if is_swept or "held_sat" in found or "lightning_fee_sat" in found:
+        if is_swept:
+            found |= self._swept(before, data)
+        elif "lightning_fee_sat" in found:
             found["quoted"] = self.quoted(before.terms)
         return replace(data, **found) if found else data
+
+    def _swept(self, before: Payment, data: Change) -> dict[str, Any]:
+        """By which rate the books have it; the payment keeps that with the part. What
+        has not arrived after all is worth what it was worth."""
+        part = data.forward
+        assert part is not None, before.id
+        if (data.swept_sat or 0) < 0 and before.forward is not None:
+            return {"quoted": before.forward.quoted_for(part)}
+        quote = self.quoted(before.terms)
+        return {"quoted": quote, "forward": replace(part, quoted=quote)}
 
     def _differences(
         self, before: Payment, after: Payment, status: Status, new: Receipt | None
@@ -151,6 +163,8 @@ class Bookkeeper:
         }
         if now.sold_sat != was.sold_sat:
             said["worth"] = self._worth(before, was.sold_sat, now.sold_sat)
+        if now.held_sat != was.held_sat:
+            said["held_worth"] = self._held(before, was.held_sat, now.held_sat)
         return {name: value for name, value in said.items() if value}
 
     def _worth(self, payment: Payment, was: int, now: int) -> Worth | None:
@@ -171,9 +185,18 @@ class Bookkeeper:
                 rate=price.rate,
                 rate_at=price.rate_at,
             )
+        return self._by_rate(terms, known, was, now)
+
+    def _held(self, payment: Payment, was: int, now: int) -> Worth | None:
+        """The same of what is held, which has no price."""
+        return self._by_rate(payment.terms, payment.held_worth, was, now)
+
+    def _by_rate(
+        self, terms: Terms, known: Worth | None, was: int, now: int
+    ) -> Worth | None:
+        """More at the rate of now, less as its share of what is `known`."""
         if now < was:
-            assert known is not None
-            return of_less(known, now, was)
+            return None if known is None else of_less(known, now, was)
         quote = self.quoted(terms)
         if quote is None or (known is not None and known.currency != quote.currency):
             return None
@@ -193,7 +216,14 @@ def _taken_back(given: int, paid: Worth | None) -> dict[str, Any]:
 
 
 def with_worth(payment: Payment, type: EventType, data: Change) -> Payment:  # noqa: A002
-    """With what the event says of the worth of what is sold, and of credits."""
+    """With what the event says of the worth of what is sold and held, of credits, and
+    of what was sent on."""
+    if data.held_worth is not None:
+        held = together(payment.held_worth, data.held_worth)
+        payment = replace(payment, held_worth=held if held and held.minor else None)
+    if data.forward is not None and data.forward.quoted is not None:
+        assert payment.forward is not None, payment.id
+        payment = replace(payment, forward=payment.forward.with_part(data.forward))
     if type is EventType.REVERSED:
         return replace(payment, worth=None, credited=None)
     if type is EventType.CREDITED:

@@ -70,7 +70,7 @@ def postings_of(event: Event, terms: Terms) -> tuple[Posting, ...]:
         found += _came(terms, SALES, data.booked_sat, by_node, data.worth)
     if data.held_sat:
         by_node = data.held_lightning_sat or 0
-        worth = at_rate(data.held_sat, quote)
+        worth = data.held_worth or at_rate(data.held_sat, quote)
         found += _came(terms, HELD, data.held_sat, by_node, worth)
     if data.lightning_fee_sat:
         fee_sat, node = data.lightning_fee_sat, lightning_account(terms)

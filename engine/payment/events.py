@@ -94,6 +94,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     held_sat: int | None = None  # confirmed, of a payment that is over unpaid
     credits: int | None = None  # credited: to the account of its terms; reversed: back
     worth: Worth | None = None  # of `booked_sat`, at the rate in it
+    held_worth: Worth | None = None  # the same of `held_sat`
     credits_worth: Worth | None = None  # of `credits`: what was paid for them
     quoted: Quoted | None = None  # the rate of its moment, for all else that is booked
 

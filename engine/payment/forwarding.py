@@ -13,6 +13,8 @@ transaction has the confirmations that are asked for), or has failed for good
 import msgspec
 from msgspec.structs import replace
 
+from engine.money.worth import Quoted
+
 __all__ = ["ForwardPart", "Forwarding", "known_as"]
 
 
@@ -31,6 +33,7 @@ class ForwardPart(
     failed: str = ""  # why it never will
     instead_of: str = ""  # the id of one that it stands in for: a bump, a new attempt
     till: str = ""  # the Lightning account that it leaves; empty: our addresses
+    quoted: Quoted | None = None  # the rate at which the books have its arrival
 
     @property
     def arrived_sat(self) -> tuple[int, int]:
@@ -52,6 +55,12 @@ class Forwarding(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         """With this in the place of what was known of it, or of what it stands for."""
         gone = {part.outgoing, part.instead_of}
         return Forwarding((*(p for p in self.parts if p.outgoing not in gone), part))
+
+    def quoted_for(self, part: ForwardPart) -> Quoted | None:
+        """The rate at which the books have what this one takes the place of."""
+        gone = {part.outgoing, part.instead_of}
+        rates = (p.quoted for p in self.parts if p.outgoing in gone)
+        return next((rate for rate in rates if rate is not None), None)
 
     @property
     def txid(self) -> str:
@@ -78,6 +87,7 @@ class Forwarding(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 def known_as(part: ForwardPart) -> ForwardPart:
-    """What makes two words about a part the same: not when they were said."""
+    """What makes two words about a part the same: not when they were said, nor what
+    the books made of them."""
     done = None if part.completed_at is None else 0
-    return replace(part, at=0, completed_at=done, instead_of="")
+    return replace(part, at=0, completed_at=done, instead_of="", quoted=None)

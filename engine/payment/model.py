@@ -301,10 +301,9 @@ class GivenBack(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False
 ):
     """A refund that was paid: what `payment.refunded` tells of it. Not to whom: who
-    follows a payment by its address alone does not learn the transaction either.
-
-    In `payment.updated` both sums are differences from what was told, and the worth is
-    that of the first."""
+    follows a payment by its address alone does not learn the transaction either. In
+    `payment.updated` sums are differences from what was told, worth that of the first.
+    """
 
     id: str
     amount_sat: int  # what was sent back
@@ -334,6 +333,7 @@ class Payment(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     paid_otherwise: dict[str, str] = {}
     forward: Forwarding | None = None  # None: its money was not sent on
     worth: Worth | None = None  # of what is booked as sold; None: nobody knew a rate
+    held_worth: Worth | None = None  # the same of what is held
     credited: Worth | None = None  # what was paid for the credits that were given
     updates: int = 0  # how often its terms were changed
 

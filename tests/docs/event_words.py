@@ -65,6 +65,7 @@ DATA = {
     "held_sat": "confirmed money of a payment that is over unpaid",
     "credits": "credits that the account got (`credited`), or lost again (`reversed`)",
     "worth": "of `booked_sat`, in money, and the rate",
+    "held_worth": "of `held_sat`, in money, and the rate",
     "credits_worth": "what was paid for `credits`",
     "quoted": "the rate of its moment, for all else that is booked",
 }

@@ -10,15 +10,25 @@ from msgspec.structs import replace
 
 from engine.chain.feed import Output
 from engine.errors import Refused
-from engine.money.ledger import CREDIT, HELD, SALES, SAT, Posting, balances
+from engine.money.ledger import (
+    CREDIT,
+    FEES,
+    HELD,
+    OWN,
+    SALES,
+    SAT,
+    Posting,
+    balances,
+)
 from engine.money.rates import Rate
 from engine.money.worth import Worth
 from engine.payment.booked import booked_of
 from engine.payment.booking import postings_of
 from engine.payment.events import Event, decode, encode, opening
+from engine.payment.forwarding import ForwardPart
 from engine.payment.model import EventType, Payment, Status, Terms
 from engine.payment.money_terms import Credit, Price
-from engine.payment.observations import Cancel, ConfirmByHand, Reviewed
+from engine.payment.observations import Cancel, ConfirmByHand, Forward, Reviewed
 from engine.payment.rules import evolve, follow
 from tests.unit.payment_cases import EXPIRY, T0, block, mempool, mined, terms, view
 
@@ -60,7 +70,7 @@ class Books:
         return balances(self.postings)
 
     def worth(self, account: str = SALES) -> int:
-        """Of what is sold, in cents."""
+        """What went out of the account less what came, in cents: of sales, the sold."""
         signs = {True: 1, False: -1}
         return sum(
             posting.worth.minor * signs[posting.source == account]
@@ -222,6 +232,66 @@ def test_what_comes_too_late_is_held_and_sold_when_a_hand_says_so() -> None:
     assert -books.sums()[SAT, HELD] == 20_000
     books.tell(ConfirmByHand("ann"), EXPIRY + 2)
     assert (-books.sums()[SAT, HELD], -books.sums()[SAT, SALES]) == (0, 20_000)
+
+
+def test_what_is_held_and_then_sold_leaves_nothing_in_money_behind_it() -> None:
+    """Whatever the rate is by then: an account that is empty is worth nothing."""
+    books = Books(terms(), rate="50000")
+    books.tell(Reviewed(EXPIRY), EXPIRY)
+    books.tell(view(mined("t1", 998, 20_000), tip=1_000), EXPIRY + 1)
+    books.rate = "100000"
+    more = mined("t2", 998, 1_000)
+    books.tell(view(mined("t1", 998, 20_000), more, tip=1_000), EXPIRY + 2)
+    assert books.worth(HELD) == 1_100
+    books.rate = "7"
+    books.tell(view(mined("t1", 998, 20_000), tip=1_002, off_chain=()), EXPIRY + 3)
+    books.tell(ConfirmByHand("ann"), EXPIRY + 4)
+    assert books.sums()[SAT, HELD] == 0
+    assert books.worth(HELD) == 0
+    assert books.payment.held_worth is None
+
+
+def test_what_was_held_without_a_rate_is_worth_nothing_when_it_goes() -> None:
+    books = Books(terms())
+    books.tell(Reviewed(EXPIRY), EXPIRY)
+    books.tell(view(mined("t1", 998, 20_000), tip=1_000), EXPIRY + 1)
+    books.rate = "50000"
+    books.tell(ConfirmByHand("ann"), EXPIRY + 2)
+    assert books.worth(HELD) == 0
+
+
+def part(name: str, completed_at: int | None, instead_of: str = "") -> Forward:
+    return Forward(
+        ForwardPart(
+            outgoing=name,
+            txid=name * 8,
+            amount_sat=50_000,
+            fee_sat=1_000,
+            completed_at=completed_at,
+            instead_of=instead_of,
+        )
+    )
+
+
+def test_what_was_sent_on_and_lost_its_block_is_worth_what_it_was() -> None:
+    books = Books(terms(confirmations_required=1), rate="50000")
+    confirmed(books)
+    books.tell(part("a", None), T0 + 1)
+    books.tell(part("a", T0 + 2), T0 + 2)
+    assert [books.worth(name) for name in (OWN, FEES)] == [-2_450, -50]
+    books.rate = "100000"
+    told = len(books.events)
+    books.tell(part("a", T0 + 9), T0 + 9)
+    assert len(books.events) == told, "the same word is no news"
+    books.tell(part("a", None), T0 + 10)
+    assert [books.sums()[SAT, name] for name in (OWN, FEES)] == [0, 0]
+    assert [books.worth(name) for name in (OWN, FEES)] == [0, 0]
+    books.tell(part("b", None, "a"), T0 + 11)
+    books.tell(part("b", T0 + 12), T0 + 12)
+    assert [books.worth(name) for name in (OWN, FEES)] == [-4_900, -100]
+    books.rate = None
+    books.tell(part("c", None, "b"), T0 + 13)
+    assert [books.worth(name) for name in (OWN, FEES)] == [0, 0]
 
 
 def test_a_shower_of_outputs_on_a_paid_payment_costs_no_sum_of_all_each_time(

@@ -57,7 +57,7 @@ WITHOUT_CHAIN_HIDDEN = {"method", "gateway", "returned_minor"}
 WITHOUT_CHAIN_HIDDEN |= {"reference", "external", "token"}
 # What the ledger books is the shop's affair; whose account, nobody else's.
 DATA_HIDDEN |= {"booked_sat", "booked_minor", "held_sat", "credits"}
-DATA_HIDDEN |= {"worth", "credits_worth", "quoted"}
+DATA_HIDDEN |= {"worth", "held_worth", "credits_worth", "quoted"}
 DATA_HIDDEN |= {"booked_lightning_sat", "held_lightning_sat", "lightning_fee_sat"}
 # Where the money went on to, or back to, is not for who knows an address only.
 DATA_HIDDEN |= {"forward", "forwarding_tx_hash", "completed_at", "refund"}
