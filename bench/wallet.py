@@ -23,7 +23,7 @@ from engine.payment.model import Terms
 from engine.payment.money_terms import TO_DRAW, Derived
 from engine.store.sqlite.journal import Journal
 from engine.store.wallet_rows import rows_of_descriptor
-from engine.store.writes import AddressRow, Entry, Release, WalletRow, Write
+from engine.store.writes import AddressRow, Entry, Release, WalletRecord, Write
 from engine.wallet.descriptor import read_descriptor
 
 __all__ = ["create", "derive", "restart_with", "run"]
@@ -82,7 +82,7 @@ def create(how: str) -> dict[str, float]:
         return {"rate": COUNT / (time.perf_counter() - began)}
 
 
-def _prepare(desk: WalletDesk, wallet: WalletRow, count: int) -> None:
+def _prepare(desk: WalletDesk, wallet: WalletRecord, count: int) -> None:
     """A stock as it is after busy days. A node lets its own grow, so there is no way to
     ask for one."""
     kept = desk._stocked(wallet)

@@ -37,10 +37,10 @@ from engine.store.records import (
     StoredEvent,
 )
 from engine.store.writes import (
+    ApiKey,
     Conflict,
-    IdempotencyRow,
-    InboundRow,
-    KeyRow,
+    InboundWebhook,
+    KeptAnswer,
     Place,
     Requeue,
 )
@@ -65,7 +65,7 @@ REPLAYED_FOR_MS = DAY_MS
 COUNT_UP_TO = 1_000
 """Of a channel's backlog: more is told as so much."""
 
-MakeAnswer = Callable[[list[Payment | Conflict]], IdempotencyRow | None]
+MakeAnswer = Callable[[list[Payment | Conflict]], KeptAnswer | None]
 """Makes the answer to keep with a creation, of what comes of each payment in it."""
 
 
@@ -187,7 +187,7 @@ class Gateway(
         self,
         payment: Payment,
         observation: Observation,
-        inbound: InboundRow | None = None,
+        inbound: InboundWebhook | None = None,
     ) -> Payment:
         """Put an observation before a payment's watcher; the payment after the commit.
 
@@ -255,7 +255,7 @@ class Gateway(
 
     def keys(self) -> list[KeyRecord]: ...
 
-    def save_key(self, key: KeyRow, alert: str | None = None) -> None:
+    def save_key(self, key: ApiKey, alert: str | None = None) -> None:
         """`alert`: what a person should hear of it."""
 
     def revoke_key(self, key_id: str) -> None: ...
@@ -286,7 +286,7 @@ class Gateway(
     def save_merchant(self, merchant: Merchant, alert: str | None = None) -> None:
         """In place of what is kept of it; `alert`: what a person should hear of."""
 
-    def note_webhook(self, webhook: InboundRow) -> None:
+    def note_webhook(self, webhook: InboundWebhook) -> None:
         """Log a webhook that concerns no payment's watcher. Raises `Duplicate` if it
         came before. (This and all that changes something may raise `EngineBusy`.)"""
 

@@ -56,7 +56,7 @@ from engine.store.writes import (
     CustomerRow,
     Entry,
     ForgetIdempotency,
-    InboundRow,
+    InboundWebhook,
     MoveRefund,
     Requeue,
     Row,
@@ -159,7 +159,7 @@ class ActorGateway(PaymentReads, ForwardingDesk, LedgerDesk, LightningDesk, Refu
         self,
         payment: Payment,
         observation: Observation,
-        inbound: InboundRow | None = None,
+        inbound: InboundWebhook | None = None,
     ) -> Payment:
         return self._command(payment, observation, inbound)
 

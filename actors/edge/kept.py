@@ -34,17 +34,17 @@ from engine.store.records import (
 )
 from engine.store.wallet_rows import rows_of_descriptor
 from engine.store.writes import (
+    ApiKey,
     Committed,
     ForgetIdempotency,
-    IdempotencyRow,
-    InboundRow,
-    KeyRow,
+    InboundWebhook,
+    KeptAnswer,
     Outcome,
     Place,
     RemoveChannel,
     RevokeKey,
     Row,
-    WalletRow,
+    WalletRecord,
     Write,
 )
 
@@ -92,7 +92,7 @@ class KeptRows:
         # each that is written takes some of the oldest with it.
         now = self.now()
         forget = ForgetIdempotency(self.replayed_since(), ENDED_SESSION, session_id)
-        ended = IdempotencyRow(ENDED_SESSION, session_id, b"", 204, b"", now)
+        ended = KeptAnswer(ENDED_SESSION, session_id, b"", 204, b"", now)
         with suppress(Duplicate):
             self._commit(Write(rows=(forget, ended)))
 
@@ -102,7 +102,7 @@ class KeptRows:
     def keys(self) -> list[KeyRecord]:
         return self._store.api_keys()
 
-    def save_key(self, key: KeyRow, alert: str | None = None) -> None:
+    def save_key(self, key: ApiKey, alert: str | None = None) -> None:
         self._write(key)
         if alert is not None:
             self.alert_for_a_day("key.moves_money", key.id, alert, key.merchant)
@@ -151,13 +151,13 @@ class KeptRows:
         """Of what somebody did: a person looks once a day, and it is never over."""
         self._node.alerts.raise_(kind, subject, detail, self.now(), DAY_MS, merchant)
 
-    def wallet(self, merchant: str) -> WalletRow | None:
+    def wallet(self, merchant: str) -> WalletRecord | None:
         return self._wallets.present(merchant)
 
     def wallet_reports(self, merchant: str | None, limit: int) -> list[WalletReport]:
         return self._wallets.reports(merchant, limit)
 
-    def note_webhook(self, webhook: InboundRow) -> None:
+    def note_webhook(self, webhook: InboundWebhook) -> None:
         self._write(webhook)
 
     def channels_page(

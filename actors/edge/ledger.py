@@ -9,7 +9,7 @@ from gevent.event import AsyncResult
 from actors.edge.answers import good
 from actors.edge.kept import ASK_S, KeptRows, too_late
 from engine.store.ledger_port import LedgerBalance, PostingRecord
-from engine.store.writes import Conflict, LedgerRow, Write
+from engine.store.writes import Conflict, LedgerEntry, Write
 
 __all__ = ["LedgerDesk"]
 
@@ -38,9 +38,9 @@ class LedgerDesk(KeptRows):
     def posted_for(self, cause: str) -> list[PostingRecord]:
         return self._store.postings_of("", cause)
 
-    def post(self, row: LedgerRow) -> Conflict | None:
+    def post(self, entry: LedgerEntry) -> Conflict | None:
         reply: AsyncResult[Any] = AsyncResult()
-        self._node.append(Write(rows=(row,)), reply.set)
+        self._node.append(Write(rows=(entry,)), reply.set)
         reply.wait(timeout=ASK_S)
         if not reply.ready():
             raise too_late()

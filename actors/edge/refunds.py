@@ -18,7 +18,7 @@ from engine.payment.refund import Refund, RefundState
 from engine.payment.refund_rules import paid
 from engine.store.writes import (
     ForgetIdempotency,
-    IdempotencyRow,
+    KeptAnswer,
     MoveRefund,
     OpenRefund,
     Row,
@@ -28,7 +28,7 @@ from engine.store.writes import (
 __all__ = ["RefundEdge"]
 
 
-def _nothing(_refund: Refund) -> IdempotencyRow | None:
+def _nothing(_refund: Refund) -> KeptAnswer | None:
     return None
 
 
@@ -40,7 +40,7 @@ class RefundEdge(TreeViews):
         refund: Refund,
         payment: Payment,
         most_sat: int,
-        keep: Callable[[Refund], IdempotencyRow | None] = _nothing,
+        keep: Callable[[Refund], KeptAnswer | None] = _nothing,
     ) -> Refund:
         assert refund.payment_id == payment.id, refund.id
         limits = self.merchant(refund.merchant).limits

@@ -32,7 +32,7 @@ from engine.store.key_writes import WalletKeyRow
 from engine.store.port import StoreReader
 from engine.store.wallet_port import UNPAID_AT_MOST
 from engine.store.wallet_rows import present_wallet
-from engine.store.wallet_writes import AddressRow, WalletRow
+from engine.store.wallet_writes import AddressRow, WalletRecord
 from engine.wallet.descriptor import kept_descriptor
 from engine.wallet.drawn_source import DrawnSource
 from engine.wallet.stock import AddressSource, Ready, Stock
@@ -90,9 +90,9 @@ class WalletDesk:
         # Its native thread is made when it is first used. libsecp256k1 lets go of the
         # interpreter, so that the hub goes on while it derives.
         self._native = ThreadPool(1)
-        self._wallets: dict[str, WalletRow] = {}  # by id
-        self._of_merchant: dict[str, list[WalletRow]] = {}
-        self._present: dict[str, WalletRow] = {}  # by merchant
+        self._wallets: dict[str, WalletRecord] = {}  # by id
+        self._of_merchant: dict[str, list[WalletRecord]] = {}
+        self._present: dict[str, WalletRecord] = {}  # by merchant
         self.owners: dict[str, set[str]] = {}  # merchants of an identity, for ever
         self._stocks: dict[str, _Stocked] = {}  # by identity
         self._opening = RLock()
@@ -101,7 +101,7 @@ class WalletDesk:
 
     # -- wallets ---------------------------------------------------------------------
 
-    def load(self, rows: Sequence[WalletRow]) -> None:
+    def load(self, rows: Sequence[WalletRecord]) -> None:
         """These are committed: from now on it is so."""
         for row in rows:
             before = self._wallets.get(row.id)
@@ -117,10 +117,10 @@ class WalletDesk:
             else:
                 self._present.pop(row.merchant, None)
 
-    def of_merchant(self, merchant: str) -> list[WalletRow]:
+    def of_merchant(self, merchant: str) -> list[WalletRecord]:
         return list(self._of_merchant.get(merchant, ()))
 
-    def present(self, merchant: str) -> WalletRow | None:
+    def present(self, merchant: str) -> WalletRecord | None:
         """Where new addresses of this merchant come from; None: it has no wallet."""
         return self._present.get(merchant)
 
@@ -134,7 +134,7 @@ class WalletDesk:
         locked = self._node.keyring.locked()
         return [self._report(row, locked.get(row.id)) for row in rows[:limit]]
 
-    def _report(self, row: WalletRow, locked: str | None) -> WalletReport:
+    def _report(self, row: WalletRecord, locked: str | None) -> WalletReport:
         last = self._store.last_drawn(row.identity)
         after = 0 if last is None else last.index + 1
         most = max(self._settings.gap, LOOKED_AT)
@@ -267,7 +267,7 @@ class WalletDesk:
 
     # -- stocks ----------------------------------------------------------------------
 
-    def _stocked(self, wallet: WalletRow) -> _Stocked:
+    def _stocked(self, wallet: WalletRecord) -> _Stocked:
         kept = self._stocks.get(wallet.identity)
         if kept is not None:
             return kept
@@ -278,12 +278,12 @@ class WalletDesk:
                 self._stocks[wallet.identity] = kept
         return kept
 
-    def _open(self, wallet: WalletRow) -> Stock:
+    def _open(self, wallet: WalletRecord) -> Stock:
         source = self._source(wallet)
         target = min(FIRST_TARGET, self._settings.stock)
         return Stock(source, self._first_index(wallet), target, self._waiting)
 
-    def _source(self, wallet: WalletRow) -> AddressSource:
+    def _source(self, wallet: WalletRecord) -> AddressSource:
         if not wallet.descriptor:
             return self._of_keys(wallet)
         try:
@@ -291,14 +291,14 @@ class WalletDesk:
         except InvalidDescriptor as error:  # of another version of Paybell
             raise EngineBusy(f"wallet {wallet.id} cannot be read: {error}") from error
 
-    def _of_keys(self, wallet: WalletRow) -> AddressSource:
+    def _of_keys(self, wallet: WalletRecord) -> AddressSource:
         """Of fresh keys, one by one; also while the wallet is locked."""
         sealed = self._node.keyring.sealed_wallet(wallet.id)
         if sealed is None or sealed.kind != "keys":
             raise EngineBusy(f"wallet {wallet.id} has no keys here: restart the node")
         return DrawnSource(sealed)
 
-    def _first_index(self, wallet: WalletRow) -> int:
+    def _first_index(self, wallet: WalletRecord) -> int:
         """Behind all that was drawn; after a restore, also behind what may have been
         drawn by the node that was lost."""
         identity, epochs = wallet.identity, self._store.epochs()
@@ -318,7 +318,7 @@ class WalletDesk:
         self._tell_of_skip(wallet, after)
         return after + self._settings.restore_skip
 
-    def _tell_of_skip(self, wallet: WalletRow, first: int) -> None:
+    def _tell_of_skip(self, wallet: WalletRecord, first: int) -> None:
         skip = self._settings.restore_skip
         detail = (
             f"addresses {first} to {first + skip - 1} are passed over, which the node"
@@ -372,7 +372,7 @@ class WalletDesk:
             if row.epoch == present
         ]
 
-    def _judge_gap(self, kept: _Stocked, wallet: WalletRow) -> None:
+    def _judge_gap(self, kept: _Stocked, wallet: WalletRecord) -> None:
         most = self._settings.gap
         if self._store.unpaid_run(kept.identity, most) < most:
             self._node.alerts.clear(GAP, wallet.id)

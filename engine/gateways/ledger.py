@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from engine.store.ledger_port import LedgerBalance, PostingRecord
-from engine.store.writes import Conflict, LedgerRow
+from engine.store.writes import Conflict, LedgerEntry
 
 __all__ = ["LedgerGateway"]
 
@@ -32,6 +32,6 @@ class LedgerGateway(Protocol):
     def posted_for(self, cause: str) -> list[PostingRecord]:
         """What was posted for a cause that is no event."""
 
-    def post(self, row: LedgerRow) -> Conflict | None:
+    def post(self, entry: LedgerEntry) -> Conflict | None:
         """Post it. A `Conflict` "cause": it was before; "balance": there is too little.
         Raises `EngineBusy`."""

@@ -8,12 +8,12 @@ from typing import Protocol
 
 from engine.payment.model import Payment
 from engine.payment.refund import Refund
-from engine.store.writes import IdempotencyRow
+from engine.store.writes import KeptAnswer
 from engine.wallet.plan import Plan
 
 __all__ = ["KeepRefund", "RefundGateway"]
 
-KeepRefund = Callable[[Refund], IdempotencyRow | None]
+KeepRefund = Callable[[Refund], KeptAnswer | None]
 """Makes the answer to keep with a refund that is made."""
 
 

@@ -4,7 +4,7 @@ from typing import Protocol
 
 import msgspec
 
-from engine.store.wallet_writes import WalletRow
+from engine.store.wallet_writes import WalletRecord
 
 __all__ = ["WalletGateway", "WalletReport"]
 
@@ -15,7 +15,7 @@ class WalletReport(msgspec.Struct, frozen=True, kw_only=True):
     do not look far enough. `locked`: why its keys, which the node holds, are not open.
     """
 
-    wallet: WalletRow
+    wallet: WalletRecord
     is_present: bool
     next_index: int
     unpaid: int
@@ -28,7 +28,7 @@ class WalletReport(msgspec.Struct, frozen=True, kw_only=True):
 class WalletGateway(Protocol):
     """Part of `Gateway`."""
 
-    def wallet(self, merchant: str) -> WalletRow | None:
+    def wallet(self, merchant: str) -> WalletRecord | None:
         """Where addresses of this merchant's new payments come from; None: it has no
         wallet. From memory, asked for each payment."""
 

@@ -1,19 +1,19 @@
-"""Rows of the ledger that no event causes: parts of `engine.store.writes`."""
+"""Entries of the ledger that no event causes: parts of `engine.store.writes`."""
 
 import msgspec
 
 from engine.money.ledger import Posting
 
-__all__ = ["LedgerRow"]
+__all__ = ["LedgerEntry"]
 
 
-class LedgerRow(msgspec.Struct, frozen=True):
+class LedgerEntry(msgspec.Struct, frozen=True):
     """Postings with a cause of their own: a debit, an outgoing transaction.
 
     Conflict "cause": something was booked for it before. Conflict "balance": one of the
     accounts in `at_least_zero` (unit, account) would be, or stay, below zero; that is
     seen in the transaction that would bring it about, after all that was written before
-    it. (What an event causes is booked with the event, and needs no row.)
+    it. (What an event causes is booked with the event, and needs no entry.)
     """
 
     merchant: str

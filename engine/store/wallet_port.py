@@ -5,7 +5,7 @@ from typing import Protocol
 
 import msgspec
 
-from engine.store.wallet_writes import AddressRow, WalletRow
+from engine.store.wallet_writes import AddressRow, WalletRecord
 
 __all__ = ["UNPAID_AT_MOST", "LastDrawn", "WalletReader"]
 
@@ -23,7 +23,7 @@ class LastDrawn(msgspec.Struct, frozen=True):
 class WalletReader(Protocol):
     """Part of `StoreReader`."""
 
-    def wallets(self, merchant: str | None = None) -> list[WalletRow]:
+    def wallets(self, merchant: str | None = None) -> list[WalletRecord]:
         """All wallets, or those of one merchant, oldest first, the retired among them.
         Raises `StoreDamaged` if one is not as it was written: nobody is paid at an
         address of a wallet that may be another's."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from engine.merchants.record import Merchant
-from engine.store.wallet_writes import WalletRow
+from engine.store.wallet_writes import WalletRecord
 from engine.wallet.descriptor import Descriptor, read_descriptor
 
 __all__ = ["new_wallet_id", "present_wallet", "rows_of_descriptor"]
@@ -18,7 +18,7 @@ def new_wallet_id() -> str:
     return f"wal_{secrets.token_hex(6)}"
 
 
-def present_wallet(wallets: Sequence[WalletRow]) -> WalletRow | None:
+def present_wallet(wallets: Sequence[WalletRecord]) -> WalletRecord | None:
     """Of one merchant's, the one that addresses are drawn from: keys that we do not
     hold before those that we do; of several the newest."""
     living = [row for row in wallets if row.retired_at is None]
@@ -33,11 +33,11 @@ def present_wallet(wallets: Sequence[WalletRow]) -> WalletRow | None:
 
 def rows_of_descriptor(
     merchant: Merchant,
-    wallets: Sequence[WalletRow],
+    wallets: Sequence[WalletRecord],
     network: str,
     now: int,
     first_index: int = 0,
-) -> tuple[WalletRow, ...]:
+) -> tuple[WalletRecord, ...]:
     """What to write so that the wallet to watch is the one that the record says; of
     `wallets`, the merchant's so far.
 
@@ -56,19 +56,19 @@ def rows_of_descriptor(
     return retired if row == found else (*retired, row)
 
 
-def _living_first(rows: Sequence[WalletRow]) -> WalletRow | None:
+def _living_first(rows: Sequence[WalletRecord]) -> WalletRecord | None:
     return min(rows, key=lambda row: row.retired_at is not None, default=None)
 
 
 def _row(
-    found: WalletRow | None,
+    found: WalletRecord | None,
     merchant: str,
     wanted: Descriptor,
     now: int,
     first_index: int,
-) -> WalletRow:
+) -> WalletRecord:
     if found is None:
-        return WalletRow(
+        return WalletRecord(
             id=new_wallet_id(),
             merchant=merchant,
             kind="descriptor",

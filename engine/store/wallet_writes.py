@@ -1,10 +1,10 @@
-"""Rows of wallets and of the addresses drawn from them: part of `writes.py`."""
+"""Wallets, and the addresses drawn from them, as written: part of `writes.py`."""
 
 from typing import Final
 
 import msgspec
 
-__all__ = ["AddressRow", "WalletKind", "WalletRow"]
+__all__ = ["AddressRow", "WalletKind", "WalletRecord"]
 
 WalletKind = str
 """What we hold of it: "descriptor" (public keys only), "seed", or "keys" (single keys,
@@ -13,7 +13,7 @@ without a descriptor)."""
 KINDS: Final = ("descriptor", "seed", "keys")
 
 
-class WalletRow(msgspec.Struct, frozen=True):
+class WalletRecord(msgspec.Struct, frozen=True):
     """A merchant's wallet, in place of what was kept under this id. No secret is in it.
 
     `identity`: wallets with the same have the same addresses, whoever's they are.

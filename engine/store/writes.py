@@ -15,7 +15,7 @@ from engine.payment.events import CommittedEvent, Event
 from engine.payment.model import Payment
 from engine.store.history_writes import HistoryRow
 from engine.store.key_writes import WalletKeyRow, WalletSecretRow
-from engine.store.ledger_writes import LedgerRow
+from engine.store.ledger_writes import LedgerEntry
 from engine.store.lightning_writes import UpstreamCursor
 from engine.store.outgoing_writes import (
     MoveOutgoing,
@@ -37,7 +37,7 @@ from engine.store.upkeep_writes import (
     UpkeepRow,
     Whole,
 )
-from engine.store.wallet_writes import AddressRow, WalletRow
+from engine.store.wallet_writes import AddressRow, WalletRecord
 
 __all__ = [
     "AddressRow",
@@ -52,10 +52,10 @@ __all__ = [
     "Forget",
     "ForgetDeliveries",
     "ForgetIdempotency",
-    "IdempotencyRow",
-    "InboundRow",
-    "KeyRow",
-    "LedgerRow",
+    "KeptAnswer",
+    "InboundWebhook",
+    "ApiKey",
+    "LedgerEntry",
     "MerchantRow",
     "Outcome",
     "BEST_TIP",
@@ -92,7 +92,7 @@ __all__ = [
     "Unavailable",
     "UpstreamCursor",
     "WalletKeyRow",
-    "WalletRow",
+    "WalletRecord",
     "WalletSecretRow",
     "Whole",
     "Write",
@@ -116,7 +116,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     events: tuple[Event, ...]
 
 
-class IdempotencyRow(msgspec.Struct, frozen=True):
+class KeptAnswer(msgspec.Struct, frozen=True):
     """The first answer to an Idempotency-Key. Conflict: the key was used already."""
 
     scope: str
@@ -140,7 +140,7 @@ class ForgetIdempotency(msgspec.Struct, frozen=True):
     limit: int = 4
 
 
-class InboundRow(msgspec.Struct, frozen=True):
+class InboundWebhook(msgspec.Struct, frozen=True):
     """A webhook that was heard and authenticated. Conflict: heard before."""
 
     provider: str
@@ -211,7 +211,7 @@ MAX_BLOCKS_READ_AGAIN = 1_008
 instead."""
 
 
-class KeyRow(msgspec.Struct, frozen=True):
+class ApiKey(msgspec.Struct, frozen=True):
     """An API key: only its hash is kept. `merchant` None: the whole node's. `scopes`:
     what it may, in words (`engine/merchants/scopes.py`)."""
 
@@ -322,14 +322,14 @@ class Requeue(msgspec.Struct, frozen=True):
 
 
 Row = (
-    IdempotencyRow
+    KeptAnswer
     | ForgetIdempotency
-    | InboundRow
+    | InboundWebhook
     | CustomerRow
     | Release
     | SourceTip
     | ReadAgain
-    | KeyRow
+    | ApiKey
     | RevokeKey
     | MerchantRow
     | ChannelRow
@@ -340,7 +340,7 @@ Row = (
     | HistoryRow
     | OpenRefund
     | MoveRefund
-    | WalletRow
+    | WalletRecord
     | WalletKeyRow
     | WalletSecretRow
     | AddressRow
@@ -353,7 +353,7 @@ Row = (
     | MoveTill
     | UnqueueTill
     | UpstreamCursor
-    | LedgerRow
+    | LedgerEntry
     | UpkeepRow
 )
 

@@ -17,7 +17,7 @@ from engine.secrets.key_file import node_key
 from engine.secrets.vault import Vault
 from engine.store.merchant_rows import merchant_row
 from engine.store.sqlite.journal import Journal
-from engine.store.writes import KeyRow, Write
+from engine.store.writes import ApiKey, Write
 from run import main
 from tests.tools.core_double import CoreDouble
 from tests.tools.paybell import API_KEY, Finished, Paybell, paybell, serving
@@ -170,7 +170,7 @@ def test_the_doctor_looks_at_merchants_and_at_keys_of_everybody(
         replaced(Merchant(name=name), said, others.seal, Limits(), 1)
         for name in ("ann", "bob")
     )
-    key = KeyRow("key_1", "all", "*", b"1" * 32, 1, ("read",))
+    key = ApiKey("key_1", "all", "*", b"1" * 32, 1, ("read",))
     with closing(Journal(path)) as journal:
         rows = (merchant_row(ann), merchant_row(bob), key)
         journal.commit([Write(rows=rows)])

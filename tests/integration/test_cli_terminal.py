@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from engine.store.sqlite.offline import OfflineDatabase
-from engine.store.writes import Committed, KeyRow, Write
+from engine.store.writes import ApiKey, Committed, Write
 from run import main
 from tests.integration.test_cli import commands
 from tests.tools import children
@@ -113,7 +113,7 @@ def with_a_file(*arguments: str) -> Case:
 def listed_offline(_node: Upstream, folder: Path) -> Result:
     """A key that somebody called so before names were checked."""
     db = database(folder)
-    row = KeyRow("key_2", HOSTILE, None, b"0" * 32, 1, scopes=())
+    row = ApiKey("key_2", HOSTILE, None, b"0" * 32, 1, scopes=())
     with OfflineDatabase(str(db)) as opened:
         assert isinstance(opened.commit(Write(rows=(row,))), Committed)
     return run("keys", "list", "--db", str(db))

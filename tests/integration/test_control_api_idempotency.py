@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from actors.facts.published import JournalReport, Published
 from engine.errors import EngineBusy
-from engine.store.writes import Committed, IdempotencyRow, Write
+from engine.store.writes import Committed, KeptAnswer, Write
 from tests.tools.node import RunningNode, running_node
 from tests.tools.wait import PATIENCE
 
@@ -25,7 +25,7 @@ def node() -> Iterator[RunningNode]:
         yield running
 
 
-def commit(node: RunningNode, row: IdempotencyRow) -> None:
+def commit(node: RunningNode, row: KeptAnswer) -> None:
     outcome: AsyncResult[Any] = AsyncResult()
     node.node.append(Write(rows=(row,)), outcome.set)
     assert isinstance(outcome.get(timeout=60), Committed)
@@ -133,7 +133,7 @@ def test_an_answer_from_before_keys_were_the_merchants_is_given_again(
     kept = node.gateway.idempotent_answer("default /v1/payments", "upgrade")
     assert kept is not None
     old = ("bootstrap /v1/payments", "before", kept.request_hash, kept.status)
-    commit(node, IdempotencyRow(*old, kept.body, node.gateway.now()))
+    commit(node, KeptAnswer(*old, kept.body, node.gateway.now()))
     again = create(node, {**ANY, "external_id": "upgrade"}, "before")
     assert again.json() == first.json()
     assert again.headers["Idempotent-Replayed"] == "true"
@@ -204,9 +204,7 @@ def test_a_key_that_another_process_used_first_is_replayed_from_the_database() -
 def test_a_key_may_be_used_anew_after_a_day() -> None:
     with running_node() as node:
         yesterday = node.gateway.now() - 86_400_001
-        row = IdempotencyRow(
-            "bootstrap /v1/payments", "old", b"x", 201, b"{}", yesterday
-        )
+        row = KeptAnswer("bootstrap /v1/payments", "old", b"x", 201, b"{}", yesterday)
         commit(node, row)
         assert create(node, ANY, "old").status_code == 201
         assert create(node, ANY, "old").headers["Idempotent-Replayed"] == "true"
@@ -233,7 +231,7 @@ def test_a_batch_answer_of_a_version_whose_problems_had_no_code_is_replayed() ->
         payment = {k: v for k, v in first[0]["payment"].items() if k != "client_secret"}
         told = {"type": "about:blank", "title": "x", "status": 422, "detail": "no"}
         kept = {"data": [{"payment": payment}, {"problem": {**told, "errors": []}}]}
-        row = IdempotencyRow(
+        row = KeptAnswer(
             "bootstrap /v1/payments/batch",
             "before",
             hashlib.sha256(json.dumps(asked, separators=(",", ":")).encode()).digest(),

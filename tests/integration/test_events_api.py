@@ -8,7 +8,7 @@ from typing import Any
 import gevent
 import pytest
 
-from engine.store.writes import KeyRow
+from engine.store.writes import ApiKey
 from tests.tools.livenode import KEY, LiveNode, live_node
 from tests.tools.sseclient import SseClient
 from tests.tools.wait import wait_until
@@ -49,7 +49,7 @@ def page(node: LiveNode, query: str = "") -> dict[str, Any]:
 
 def shop_key(node: LiveNode, merchant: str) -> dict[str, str]:
     key = f"pbk_{merchant}".ljust(40, "x")
-    row = KeyRow(f"key_{merchant}", merchant, merchant, hash_key(key), 1, ("read",))
+    row = ApiKey(f"key_{merchant}", merchant, merchant, hash_key(key), 1, ("read",))
     node.gateway.save_key(row)
     headers = {"Authorization": f"Bearer {key}"}
     wait_until(

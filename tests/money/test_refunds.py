@@ -15,7 +15,7 @@ from engine.errors import Refused
 from engine.merchants.scopes import Scope
 from engine.money.rates import Policy
 from engine.payment.refund_rules import claimed
-from engine.store.writes import KeyRow
+from engine.store.writes import ApiKey
 from tests.tools.node import RunningNode, running_node
 from tests.tools.wait import PATIENCE, wait_until
 from transport.http.auth import hash_key, new_key
@@ -36,7 +36,7 @@ class Refunding:
         key = new_key()
         name = f"key_{hash_key(key).hex()[:12]}"
         now = self.node.gateway.now()
-        row = KeyRow(name, "test", merchant, hash_key(key), now, tuple(scopes))
+        row = ApiKey(name, "test", merchant, hash_key(key), now, tuple(scopes))
         self.node.gateway.save_key(row)
         return key
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from engine.store.sqlite.journal import Journal
-from engine.store.wallet_writes import WalletRow
+from engine.store.wallet_writes import WalletRecord
 from engine.store.writes import Committed, Row, WalletSecretRow, Write
 from engine.wallet.coin import SpendKind
 from engine.wallet.descriptor import read_descriptor
@@ -36,11 +36,11 @@ def make_wallets(db: Path, kinds: tuple[SpendKind, ...] = KINDS) -> None:
             name, new_words(12), "", kind, "regtest", PASSPHRASE
         )
         identity = read_descriptor(text, "regtest").identity
-        rows.append(WalletRow(name, kind, "seed", text, identity, 0, 1))
+        rows.append(WalletRecord(name, kind, "seed", text, identity, 0, 1))
         rows.append(WalletSecretRow(name, encode_wallet(sealed)))
     for name, drawn in DRAWN.items():
         keys = new_keys_wallet(f"wal_{name}", drawn, "regtest", PASSPHRASE)
-        rows.append(WalletRow(keys.wallet, name, "keys", "", name, 0, 1))
+        rows.append(WalletRecord(keys.wallet, name, "keys", "", name, 0, 1))
         rows.append(WalletSecretRow(keys.wallet, encode_wallet(keys)))
     (outcome,) = journal.commit([Write(rows=tuple(rows))])
     assert isinstance(outcome, Committed), outcome

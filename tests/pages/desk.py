@@ -10,7 +10,7 @@ from typing import Any
 import requests
 
 from engine.merchants.roles import scopes_of_role
-from engine.store.writes import KeyRow
+from engine.store.writes import ApiKey
 from tests.browser.shop import Shop, shop
 from tests.pages.conftest import Visited
 from transport.http.auth import hash_key, new_key
@@ -76,7 +76,7 @@ class Desk:
         key, now = new_key(), self.node.gateway.now()
         key_id = f"key_{os.urandom(6).hex()}"
         scopes = scopes_of_role(role, merchant)
-        row = KeyRow(key_id, f"the {role}", merchant, hash_key(key), now, scopes)
+        row = ApiKey(key_id, f"the {role}", merchant, hash_key(key), now, scopes)
         self.node.gateway.save_key(row)
         return key, key_id
 

@@ -17,8 +17,8 @@ from engine.store.writes import (
     Committed,
     DeliveryResult,
     Entry,
-    IdempotencyRow,
-    InboundRow,
+    InboundWebhook,
+    KeptAnswer,
     Outcome,
     Release,
     Requeue,
@@ -101,7 +101,7 @@ class Shop:
         event, payment = opening(
             terms(id=name, address=address, metadata={"note": note})
         )
-        answer = IdempotencyRow("shop", name, b"hash", 201, b"{}", T0)
+        answer = KeptAnswer("shop", name, b"hash", 201, b"{}", T0)
         return Write(entries=(Entry(payment, (event,)),), rows=(answer,))
 
     def _about(self, payment: Payment) -> Write | None:
@@ -137,7 +137,7 @@ class Shop:
         ).fetchone()
         if owed is None or random.random() < 0.3:
             body = random.randbytes(random.choice((30, 2_000)))
-            heard = InboundRow(
+            heard = InboundWebhook(
                 "blockonomics", f"h{self._made}", T0, None, "taken", body
             )
             return Write(rows=(heard,))

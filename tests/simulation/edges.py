@@ -20,8 +20,8 @@ from engine.payment.observations import Observation
 from engine.store.writes import (
     Conflict,
     ForgetIdempotency,
-    IdempotencyRow,
-    InboundRow,
+    InboundWebhook,
+    KeptAnswer,
     Row,
     Unavailable,
 )
@@ -68,7 +68,7 @@ class Edges:
                 return ()
             now = asked.created_at
             body = asked.id.encode()
-            kept = IdempotencyRow(SCOPE, key, b"hash", 201, body, now)
+            kept = KeptAnswer(SCOPE, key, b"hash", 201, body, now)
             return ForgetIdempotency(now - _DAY_MS, SCOPE, key), kept
 
         def answer(reply: Any) -> None:
@@ -125,7 +125,7 @@ class Edges:
     # -- commands and webhooks ---------------------------------------------------------
 
     def command(
-        self, address: str, observation: Observation, row: InboundRow | None = None
+        self, address: str, observation: Observation, row: InboundWebhook | None = None
     ) -> bool:
         """Whether anybody was there to be asked."""
         world = self._world
@@ -144,7 +144,7 @@ class Edges:
             ref.tell(PollNow())
         return True
 
-    def _on_answer(self, row: InboundRow | None, answer: Any) -> None:
+    def _on_answer(self, row: InboundWebhook | None, answer: Any) -> None:
         """What is acknowledged must be committed; so must be what it caused."""
         rules = self._world.rules
         if isinstance(answer, Payment):

@@ -24,7 +24,7 @@ from engine.payment.observations import (
     Observation,
     ProviderClaim,
 )
-from engine.store.writes import InboundRow
+from engine.store.writes import InboundWebhook
 from tests.simulation.attempts import Attempts
 from tests.simulation.chain import address_of, script_of
 from tests.simulation.edges import Edges
@@ -352,11 +352,11 @@ class Life:
             fault("webhook delayed", address)
         for number in range(times):
             key = dedupe if random.random() < 0.7 else f"{dedupe}.{number}"
-            row = InboundRow("blockonomics", key, 0, None, "heard", b"{}")
+            row = InboundWebhook("blockonomics", key, 0, None, "heard", b"{}")
             self._soon(0, longest, partial(self._hook, address, claim, row))
 
     def _hook(
-        self, address: str, claim: Observation, row: InboundRow, tries: int = 0
+        self, address: str, claim: Observation, row: InboundWebhook, tries: int = 0
     ) -> None:
         """A provider repeats what was not taken; what it says next may overtake it."""
         now = self._world.true_ms()

@@ -20,7 +20,7 @@ from engine.errors import Duplicate, EngineBusy, EngineError
 from engine.gateway import Gateway
 from engine.payment.refund import Refund, RefundState
 from engine.payment.refund_rules import cancelled
-from engine.store.writes import IdempotencyRow
+from engine.store.writes import KeptAnswer
 from tests.simulation.broken import Broken
 from tests.simulation.chain import address_of
 from tests.simulation.hot_keys import HOT
@@ -116,9 +116,9 @@ class Refunds:
             refund = replace(refund, id=f"ref_{self._made:05d}")
             self.judge.on_asked(key, refund)
 
-            def keep(made: Refund) -> IdempotencyRow:
+            def keep(made: Refund) -> KeptAnswer:
                 body = made.id.encode()
-                return IdempotencyRow(
+                return KeptAnswer(
                     REFUND_SCOPE, key, b"hash", 201, body, made.created_at
                 )
 

@@ -20,8 +20,8 @@ from engine.payment.model import Payment
 from engine.store.writes import (
     Committed,
     Conflict,
-    IdempotencyRow,
-    InboundRow,
+    InboundWebhook,
+    KeptAnswer,
     Outcome,
     Release,
     SourceTip,
@@ -142,11 +142,11 @@ class Rules:
         match row:
             case Release(payment_id):
                 self.judges.release(payment_id, self._furthest())
-            case InboundRow():
+            case InboundWebhook():
                 if row.dedupe in self.heard:
                     raise Broken(f"the webhook {row.dedupe} was heard twice")
                 self.heard.add(row.dedupe)
-            case IdempotencyRow() if row.scope == SCOPE:
+            case KeptAnswer() if row.scope == SCOPE:
                 if row.key not in self.by_key:
                     raise Broken(f"{row.key} was answered without its payment")
             case SourceTip():

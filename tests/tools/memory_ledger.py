@@ -9,7 +9,7 @@ from engine.payment.booking import postings_of
 from engine.payment.events import Event
 from engine.payment.model import Terms
 from engine.store.ledger_port import LedgerBalance, PostingRecord
-from engine.store.ledger_writes import LedgerRow
+from engine.store.ledger_writes import LedgerEntry
 from tests.tools.memory_rows import Refused, Tables
 
 __all__ = ["MemoryLedger", "post_event", "post_row"]
@@ -25,7 +25,7 @@ def post_event(tables: Tables, event: Event, terms: Terms) -> None:
         )
 
 
-def post_row(tables: Tables, row: LedgerRow) -> int:
+def post_row(tables: Tables, row: LedgerEntry) -> int:
     for leg, posting in enumerate(row.postings):
         record = PostingRecord(
             0, row.at, row.merchant, "", 0, row.cause, leg, row.kind, posting, row.note

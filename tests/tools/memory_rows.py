@@ -22,11 +22,11 @@ from engine.store.writes import (
     Conflict,
     CustomerRow,
     DeliveryResult,
-    IdempotencyRow,
-    InboundRow,
+    InboundWebhook,
+    KeptAnswer,
     SourceTip,
     UpstreamCursor,
-    WalletRow,
+    WalletRecord,
     Whole,
 )
 from engine.wallet.outgoing import Outgoing
@@ -81,10 +81,10 @@ class Tables:
         self.events: dict[int, EventRow] = {}  # by offset
         self.payments: dict[str, PaymentRow] = {}
         self.watched: dict[str, str] = {}  # address: payment id
-        self.answers: dict[tuple[str, str], IdempotencyRow] = {}
-        self.inbound: dict[tuple[str, str], InboundRow] = {}
+        self.answers: dict[tuple[str, str], KeptAnswer] = {}
+        self.inbound: dict[tuple[str, str], InboundWebhook] = {}
         self.customers: dict[str, CustomerRow] = {}
-        self.wallets: dict[str, WalletRow] = {}
+        self.wallets: dict[str, WalletRecord] = {}
         self.drawn: dict[tuple[str, int], AddressRow] = {}
         self.tips: dict[str, SourceTip] = {}
         self.keys: dict[str, KeyRecord] = {}

@@ -30,7 +30,7 @@ from engine.store.records import (
 )
 from engine.store.writes import (
     NO_PLACE,
-    IdempotencyRow,
+    KeptAnswer,
     Outcome,
     Prune,
     SourceTip,
@@ -220,7 +220,7 @@ class MemoryStore(
     ) -> IdempotentAnswer | None:
         rows = (self._tables.answers.get((s, key)) for s in (scope, former or scope))
         kept = (row for row in rows if row is not None and row.at >= since)
-        row: IdempotencyRow | None = next(kept, None)
+        row: KeptAnswer | None = next(kept, None)
         if row is None:
             return None
         return IdempotentAnswer(row.request_hash, row.status, row.body)

@@ -14,6 +14,7 @@ from engine.store.writes import (
     MAX_BLOCKS_READ_AGAIN,
     NO_PLACE,
     AddressRow,
+    ApiKey,
     ChannelRow,
     Committed,
     Conflict,
@@ -24,10 +25,9 @@ from engine.store.writes import (
     Forget,
     ForgetDeliveries,
     ForgetIdempotency,
-    IdempotencyRow,
-    InboundRow,
-    KeyRow,
-    LedgerRow,
+    InboundWebhook,
+    KeptAnswer,
+    LedgerEntry,
     MerchantRow,
     MoveOutgoing,
     MoveRefund,
@@ -53,7 +53,7 @@ from engine.store.writes import (
     UnqueueTill,
     UpstreamCursor,
     WalletKeyRow,
-    WalletRow,
+    WalletRecord,
     WalletSecretRow,
     Whole,
     Write,
@@ -144,11 +144,11 @@ def _release(tables: Tables, row: Release) -> int:
 def _write(tables: Tables, row: Row) -> int:
     """How much it changed."""
     match row:
-        case IdempotencyRow():
+        case KeptAnswer():
             return _insert(
                 tables, tables.answers, (row.scope, row.key), row, "idempotency"
             )
-        case InboundRow():
+        case InboundWebhook():
             key = row.provider, row.dedupe
             return _insert(tables, tables.inbound, key, row, "inbound")
         case ForgetIdempotency():
@@ -167,7 +167,7 @@ def _write(tables: Tables, row: Row) -> int:
             tables.put(tables.tips, row.source, row)
         case ReadAgain():
             return _read_again(tables, row)
-        case KeyRow():
+        case ApiKey():
             return _add_key(tables, row)
         case RevokeKey():
             return _revoke(tables, row)
@@ -209,7 +209,7 @@ def _write(tables: Tables, row: Row) -> int:
             return open_refund(tables, row)
         case MoveRefund():
             return move_refund(tables, row)
-        case WalletRow():
+        case WalletRecord():
             tables.put(tables.wallets, row.id, row)
         case AddressRow():
             memory_wallets.draw(tables, row)
@@ -218,7 +218,7 @@ def _write(tables: Tables, row: Row) -> int:
         case WalletKeyRow():
             drawn = row.wallet, row.script
             return _insert(tables, tables.wallet_keys, drawn, row, "other")
-        case LedgerRow():
+        case LedgerEntry():
             return post_row(tables, row)
         case ShrinkFile():
             return 0
@@ -278,7 +278,7 @@ def _read_again(tables: Tables, row: ReadAgain) -> int:
     return len(further)
 
 
-def _add_key(tables: Tables, row: KeyRow) -> int:
+def _add_key(tables: Tables, row: ApiKey) -> int:
     if row.id in tables.keys or row.hash in {k.hash for k in tables.keys.values()}:
         raise Refused("other", f"the key {row.id} is there already")
     made = KeyRecord(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from engine.store.wallet_port import LastDrawn
-from engine.store.wallet_writes import AddressRow, WalletRow
+from engine.store.wallet_writes import AddressRow, WalletRecord
 from tests.tools.memory_rows import Refused, Tables
 
 __all__ = ["WalletTables", "draw"]
@@ -36,7 +36,7 @@ class WalletTables:
 
     _tables: Tables
 
-    def wallets(self, merchant: str | None = None) -> list[WalletRow]:
+    def wallets(self, merchant: str | None = None) -> list[WalletRecord]:
         rows = self._tables.wallets.values()
         mine = [row for row in rows if merchant in {None, row.merchant}]
         return sorted(mine, key=lambda row: (row.created_at, row.id))

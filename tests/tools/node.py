@@ -32,7 +32,7 @@ from engine.runtime.clock import GeventClock
 from engine.runtime.dispatcher import GeventDispatcher
 from engine.secrets.vault import Vault
 from engine.store.sqlite.store import SqliteStore
-from engine.store.writes import KeyRow
+from engine.store.writes import ApiKey
 from engine.wallet.forwards import Forwards
 from tests.tools.wait import PATIENCE, wait_until
 from transport.control.app import control_app
@@ -159,7 +159,7 @@ class RunningNode:
     ) -> str:
         key, now = new_key(), self.gateway.now()
         key_id = f"key_{os.urandom(6).hex()}"
-        row = KeyRow(key_id, name, merchant, hash_key(key), now, scopes)
+        row = ApiKey(key_id, name, merchant, hash_key(key), now, scopes)
         self.gateway.save_key(row)
         return key
 

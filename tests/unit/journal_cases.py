@@ -10,7 +10,7 @@ from engine.store.writes import (
     ChannelRow,
     Committed,
     Entry,
-    WalletRow,
+    WalletRecord,
     Write,
 )
 from tests.unit.payment_cases import T0, terms
@@ -50,8 +50,8 @@ def channel(
     return Write(rows=(ChannelRow(name, merchant, enabled, kinds, T0, b"{}"),))
 
 
-def wallet(name: str = "wal_1", merchant: str = "ann", at: int = T0) -> WalletRow:
-    return WalletRow(name, merchant, "descriptor", "wpkh(…)", "identity", 0, at)
+def wallet(name: str = "wal_1", merchant: str = "ann", at: int = T0) -> WalletRecord:
+    return WalletRecord(name, merchant, "descriptor", "wpkh(…)", "identity", 0, at)
 
 
 def owed(journal: Journal, name: str) -> list[tuple[str, int]]:

@@ -144,3 +144,12 @@ def test_a_name_of_two_classes_has_a_reason() -> None:
     found = homes_of_public_classes(*ROOMS)
     assert {n: at for n, at in found.items() if n not in IN_TWO_ROOMS} == {}
     assert sorted(IN_TWO_ROOMS.keys() - found.keys()) == []
+
+
+def test_the_gateway_speaks_of_payments_and_channels_and_not_of_rows() -> None:
+    gateway = [ROOT / "engine/gateway.py", *(ROOT / "engine/gateways").glob("*.py")]
+    assert len(gateway) > 5
+    rows = {
+        n for file in gateway for n in names(file) if re.search(r"Rows?$|^rows?$", n)
+    }
+    assert rows == set()

@@ -19,7 +19,7 @@ from engine.merchants.name import DEFAULT, merchant_name
 from engine.store.key_writes import WalletSecretRow
 from engine.store.port import StoreReader
 from engine.store.wallet_rows import new_wallet_id
-from engine.store.wallet_writes import WalletRow
+from engine.store.wallet_writes import WalletRecord
 from engine.store.writes import Committed, Write
 from engine.wallet.coin import SpendKind
 from engine.wallet.descriptor import read_descriptor
@@ -155,7 +155,7 @@ def unlock(**settings: Any) -> None:
 
 def _keys_wallet(
     config: Config, merchant: str, addresses: str | None
-) -> tuple[SealedWallet, WalletRow]:
+) -> tuple[SealedWallet, WalletRecord]:
     kind = addresses or "p2sh-p2wpkh"
     if kind not in get_args(DrawnKind):
         raise InvalidInput("single keys have p2pkh or p2sh-p2wpkh addresses")
@@ -169,7 +169,7 @@ def _keys_wallet(
 
 def _seed_wallet(
     config: Config, merchant: str, addresses: str | None, account: int, words: str
-) -> tuple[SealedWallet, WalletRow]:
+) -> tuple[SealedWallet, WalletRecord]:
     wanted = addresses or "p2wpkh"
     kind: SpendKind = next(kind for kind in get_args(SpendKind) if kind == wanted)
     row = _row(merchant, "seed")
@@ -186,8 +186,8 @@ def _seed_wallet(
     return sealed, replace(row, descriptor=public.text, identity=public.identity)
 
 
-def _row(merchant: str, kind: str) -> WalletRow:
-    return WalletRow(
+def _row(merchant: str, kind: str) -> WalletRecord:
+    return WalletRecord(
         id=new_wallet_id(),
         merchant=merchant,
         kind=kind,
@@ -199,8 +199,8 @@ def _row(merchant: str, kind: str) -> WalletRow:
 
 
 def _rows(
-    database: StoreReader, row: WalletRow, sealed: SealedWallet
-) -> tuple[WalletRow | WalletSecretRow, ...]:
+    database: StoreReader, row: WalletRecord, sealed: SealedWallet
+) -> tuple[WalletRecord | WalletSecretRow, ...]:
     """The new one in the place of those whose keys we hold; these stay known."""
     former = [
         replace(there, retired_at=row.created_at)

@@ -17,7 +17,7 @@ from engine.errors import DatabaseInUse, InvalidInput
 from engine.merchants.name import merchant_name
 from engine.merchants.roles import Role, scopes_of_role
 from engine.merchants.scopes import Scope, default_scopes, scopes_of
-from engine.store.writes import Committed, KeyRow, RevokeKey, Write
+from engine.store.writes import ApiKey, Committed, RevokeKey, Write
 from transport.cli.client import NodeClient
 from transport.cli.database import open_database
 from transport.cli.failures import plain_errors
@@ -147,7 +147,7 @@ def _create_in_database(
     scopes: tuple[Scope, ...],
 ) -> tuple[str, str]:
     text = new_key()
-    row = KeyRow(
+    row = ApiKey(
         id=f"key_{secrets.token_hex(6)}",
         name=name,
         merchant=merchant,

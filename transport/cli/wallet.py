@@ -21,7 +21,7 @@ from engine.store.merchant_rows import merchant_row, merchants_of
 from engine.store.sqlite.offline import OfflineDatabase
 from engine.store.wallet_port import UNPAID_AT_MOST
 from engine.store.wallet_rows import present_wallet, rows_of_descriptor
-from engine.store.writes import Committed, WalletRow, Write
+from engine.store.writes import Committed, WalletRecord, Write
 from engine.wallet.descriptor import (
     MAX_LENGTH,
     Descriptor,
@@ -221,12 +221,12 @@ def _show_first(read: Descriptor, first: int) -> None:
         say(f"{read.path(number):<24} {address}")
 
 
-def _next(database: OfflineDatabase, row: WalletRow) -> int:
+def _next(database: OfflineDatabase, row: WalletRecord) -> int:
     last = database.last_drawn(row.identity)
     return row.first_index if last is None else max(row.first_index, last.index + 1)
 
 
-def _form(row: WalletRow, network: str) -> str:
+def _form(row: WalletRecord, network: str) -> str:
     if not row.descriptor:
         return ""
     try:

@@ -17,7 +17,7 @@ from engine.merchants.name import DEFAULT, NAME
 from engine.merchants.scopes import Scope
 from engine.money.ledger import CREDIT, SPENT, Posting, user_account
 from engine.store.ledger_port import PostingRecord
-from engine.store.writes import LedgerRow
+from engine.store.writes import LedgerEntry
 from transport.bodies.problem_body import FieldError
 from transport.control.account_views import (
     AccountPage,
@@ -193,7 +193,7 @@ class _Accounts:
         _must_be_account(account)
         key, user = key_in(environ()), user_account(account)
         cause = f"debit/{merchant}/{account}/{new_id('') if key is None else key}"
-        row = LedgerRow(
+        row = LedgerEntry(
             merchant=merchant,
             cause=cause if key is not None else f"once/{cause}",
             kind="debit",

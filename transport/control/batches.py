@@ -19,7 +19,7 @@ from engine.merchants.scopes import Scope
 from engine.payment.model import LIGHTNING, Payment, Terms
 from engine.runtime.yielding import yielding_every
 from engine.store.records import IdempotentAnswer
-from engine.store.writes import Conflict, IdempotencyRow
+from engine.store.writes import Conflict, KeptAnswer
 from transport.bodies.problem_body import FieldError, ProblemBody
 from transport.control.creating import CreatingRoutes, invoice_taken
 from transport.control.idempotency import IDEMPOTENCY_KEY, KeyReservation
@@ -131,7 +131,7 @@ class Batches(CreatingRoutes):
         accepted = [terms for terms in judged if isinstance(terms, Terms)]
         now, url = self._gateway.now(), self._settings.public_url
 
-        def kept(answers: Answers) -> IdempotencyRow | None:
+        def kept(answers: Answers) -> KeptAnswer | None:
             if reservation is None or not any(isinstance(a, Payment) for a in answers):
                 return None
             return reservation.answer(

@@ -26,7 +26,7 @@ from engine.errors.codes import Code
 from engine.gateway import Gateway
 from engine.merchants.name import DEFAULT, EVERYBODY
 from engine.store.records import IdempotentAnswer
-from engine.store.writes import IdempotencyRow
+from engine.store.writes import KeptAnswer
 from transport.http.auth import Principal
 from transport.http.openapi import Header
 from transport.http.problems import Problem, retry_later
@@ -69,11 +69,9 @@ class KeyReservation(msgspec.Struct, frozen=True):
     key: str
     request_hash: bytes
 
-    def answer(self, status: int, body: bytes, now: int) -> IdempotencyRow:
+    def answer(self, status: int, body: bytes, now: int) -> KeptAnswer:
         """What to keep with the things created."""
-        return IdempotencyRow(
-            self.scope, self.key, self.request_hash, status, body, now
-        )
+        return KeptAnswer(self.scope, self.key, self.request_hash, status, body, now)
 
 
 class Idempotency:

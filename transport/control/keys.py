@@ -20,7 +20,7 @@ from engine.merchants.scopes import Scope, default_scopes, scopes_of
 from engine.payment.events import iso
 from engine.policy.defaults import MAX_KEYS
 from engine.store.records import KeyRecord
-from engine.store.writes import KeyRow
+from engine.store.writes import ApiKey
 from transport.bodies.problem_body import FieldError
 from transport.http.auth import Auth, hash_key, new_key
 from transport.http.bottle_app import Api, answer, environ
@@ -125,7 +125,7 @@ class _Keys:
                     " (max_keys). Revoke some first.",
                     limit="max_keys",
                 )
-            row = KeyRow(
+            row = ApiKey(
                 id=key_id,
                 name=asked.name,
                 merchant=asked.merchant,

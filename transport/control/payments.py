@@ -20,7 +20,7 @@ from engine.payment.order import Order, order_of
 from engine.secrets.vault import Vault
 from engine.store.epochs import START, Position
 from engine.store.records import IdempotentAnswer, StoredEvent
-from engine.store.writes import Conflict, IdempotencyRow
+from engine.store.writes import Conflict, KeptAnswer
 from transport.bodies.problem_body import FieldError
 from transport.control.batches import Batches
 from transport.control.changing import Changing, etag
@@ -139,7 +139,7 @@ class _Payments(CreatingRoutes):
         (terms,) = without_old_outputs([agreed], self._gateway)
         warned = invoices.warnings_of(terms.id)
 
-        def kept(answers: list[Payment | Conflict]) -> IdempotencyRow | None:
+        def kept(answers: list[Payment | Conflict]) -> KeptAnswer | None:
             created = answers[0]
             if reservation is None or isinstance(created, Conflict):
                 return None

@@ -18,7 +18,7 @@ from engine.payment.refund import Refund, RefundState
 from engine.payment.refund_rules import cancelled
 from engine.secrets.vault import Vault
 from engine.store.records import IdempotentAnswer
-from engine.store.writes import IdempotencyRow
+from engine.store.writes import KeptAnswer
 from transport.control.idempotency import IDEMPOTENCY_KEY, Idempotency, KeyReservation
 from transport.control.new_refund import left_sat, new_refund
 from transport.control.seen import seen_payment
@@ -99,7 +99,7 @@ class Refunds:
     ) -> Any:
         request = typed(value, RefundRequest)
 
-        def kept(refund: Refund) -> IdempotencyRow | None:
+        def kept(refund: Refund) -> KeptAnswer | None:
             if reservation is None:
                 return None
             body = msgspec.json.encode(refund_view(refund))

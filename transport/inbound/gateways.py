@@ -29,7 +29,7 @@ from engine.merchants.record import OLD
 from engine.payment.model import EXTERNAL, Payment, Terms, external_key
 from engine.policy.defaults import MONITOR_S
 from engine.secrets.vault import Vault
-from engine.store.writes import Conflict, InboundRow
+from engine.store.writes import Conflict, InboundWebhook
 from transport.http.new_ids import new_payment_id
 from transport.http.problems import Problem, rate_limited, retry_later
 from transport.inbound.gateway_body import BODY_BYTES, Body, read_gateway_body
@@ -335,9 +335,9 @@ class _Rows:
             {"merchant": merchant, "sha256": body_digest, "read": notification}
         )
 
-    def of(self, payment_id: str | None, verdict: str) -> InboundRow:
+    def of(self, payment_id: str | None, verdict: str) -> InboundWebhook:
         said = self._notification
-        return InboundRow(
+        return InboundWebhook(
             provider=f"gateway/{said.gateway}",
             dedupe=said.key(self._merchant, payment_id, self._dedupe),
             at=self._gateway.now(),

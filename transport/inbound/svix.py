@@ -27,7 +27,7 @@ from engine.errors.codes import Code
 from engine.gateway import Gateway
 from engine.lightning.account import Account
 from engine.merchants.gateway_mapping import GatewaySignature
-from engine.store.writes import InboundRow
+from engine.store.writes import InboundWebhook
 from transport.http.bottle_app import Api, HttpAnswer, answer, environ
 from transport.http.openapi import Header, Operation
 from transport.http.problems import Problem, rate_limited
@@ -165,7 +165,7 @@ class _Svix:
 
     def _take(self, account: str, message_id: str, body: bytes) -> WebhookAnswer:
         payment_hash = paid_hash(body)
-        row = InboundRow(
+        row = InboundWebhook(
             provider=f"lightning/{account}",
             dedupe=hashlib.sha256(message_id.encode()).hexdigest(),
             at=self._gateway.now(),

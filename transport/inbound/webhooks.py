@@ -35,7 +35,7 @@ from engine.payment.model import Payment
 from engine.payment.observations import ProviderClaim
 from engine.policy.defaults import CLAIM_WINDOW_S
 from engine.secrets.vault import Vault
-from engine.store.writes import InboundRow
+from engine.store.writes import InboundWebhook
 from transport.http.bottle_app import Api, answer, environ
 from transport.http.find_payment import find_payment
 from transport.http.openapi import Header, Operation
@@ -340,8 +340,8 @@ class _Webhooks:
         payment_id: str | None,
         verdict: str,
         stored: bytes,
-    ) -> InboundRow:
-        return InboundRow(
+    ) -> InboundWebhook:
+        return InboundWebhook(
             provider=notification.provider,
             dedupe=notification.key(payment_id),
             at=self._gateway.now(),

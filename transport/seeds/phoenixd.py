@@ -34,7 +34,7 @@ from engine.gateway import Gateway
 from engine.money.amount import MAX_SAT
 from engine.payment.model import Payment
 from engine.secrets.vault import Vault
-from engine.store.writes import InboundRow
+from engine.store.writes import InboundWebhook
 from transport.http.bottle_app import Api, HttpAnswer, answer, environ
 from transport.http.input_values import MAX_EXTERNAL_ID, NO_CONTROLS
 from transport.http.inputs import Request
@@ -211,7 +211,7 @@ class _Phoenixd:
         self._look(claim, payment, is_signed=secret is not None)
         stored = body if secret is None else body.replace(secret, b"***")
         said = [claim.externalId, claim.paymentHash, claim.amountSat, payment_id]
-        row = InboundRow(
+        row = InboundWebhook(
             provider=PROVIDER,
             dedupe=hashlib.sha256(msgspec.json.encode(said)).hexdigest(),
             at=self._gateway.now(),

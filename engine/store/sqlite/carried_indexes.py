@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from engine.store.sqlite.checksum import Damaged, checked
 from engine.store.sqlite.wallets import wallets_in, write_wallet
-from engine.store.wallet_writes import WalletRow
+from engine.store.wallet_writes import WalletRecord
 
 __all__ = ["carry_indexes"]
 
@@ -38,7 +38,7 @@ def carry_indexes(there: sqlite3.Connection, into: sqlite3.Connection) -> None:
             write_wallet(into, replace(row, first_index=after))
 
 
-def _after(there: sqlite3.Connection, row: WalletRow) -> int:
+def _after(there: sqlite3.Connection, row: WalletRecord) -> int:
     """The first index behind all that was drawn; 0: nothing was."""
     for found in there.execute(_DRAWN, (row.identity,)):
         with suppress(Damaged):

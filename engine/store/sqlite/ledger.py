@@ -17,7 +17,7 @@ from typing import Any
 from engine.money.ledger import Posting
 from engine.money.worth import Worth
 from engine.store.ledger_port import LedgerBalance, PostingRecord
-from engine.store.ledger_writes import LedgerRow
+from engine.store.ledger_writes import LedgerEntry
 from engine.store.sqlite.checksum import Damaged, checked, row_crc
 from engine.store.sqlite.multi_insert import Many
 
@@ -101,7 +101,7 @@ def insert(sql: sqlite3.Connection, found: Iterable[PostingRecord]) -> None:
     _INSERT.run(sql, values)
 
 
-def write(sql: sqlite3.Connection, row: LedgerRow) -> int:
+def write(sql: sqlite3.Connection, row: LedgerEntry) -> int:
     """Post what no event causes. Raises `sqlite3.IntegrityError`."""
     insert(
         sql,

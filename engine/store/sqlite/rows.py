@@ -34,6 +34,7 @@ from engine.store.writes import (
     MAX_BLOCKS_READ_AGAIN,
     NO_PLACE,
     AddressRow,
+    ApiKey,
     ChannelRow,
     CustomerRow,
     DeliveryResult,
@@ -41,10 +42,9 @@ from engine.store.writes import (
     Forget,
     ForgetDeliveries,
     ForgetIdempotency,
-    IdempotencyRow,
-    InboundRow,
-    KeyRow,
-    LedgerRow,
+    InboundWebhook,
+    KeptAnswer,
+    LedgerEntry,
     MerchantRow,
     MoveOutgoing,
     MoveRefund,
@@ -70,7 +70,7 @@ from engine.store.writes import (
     UnqueueTill,
     UpstreamCursor,
     WalletKeyRow,
-    WalletRow,
+    WalletRecord,
     WalletSecretRow,
     Whole,
 )
@@ -158,7 +158,7 @@ def _write_row(sql: sqlite3.Connection, row: Row) -> RowsChanged:
             values = (*values, row_crc(values))
         case ReadAgain():
             return RowsChanged(_read_again(sql, row))
-        case KeyRow():
+        case ApiKey():
             statement = (
                 "INSERT INTO api_keys (id, name, merchant, hash, created_at,"
                 " revoked_at, scopes, crc) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
@@ -207,9 +207,9 @@ def _write_row(sql: sqlite3.Connection, row: Row) -> RowsChanged:
             return RowsChanged(refunds.move_refund(sql, row))
         case WalletSecretRow():
             return RowsChanged(wallet_keys.write_secret(sql, row))
-        case WalletRow():
+        case WalletRecord():
             return RowsChanged(write_wallet(sql, row))
-        case LedgerRow():
+        case LedgerEntry():
             return RowsChanged(ledger.write(sql, row))
         case FillSearch():
             return RowsChanged(search.fill(sql, row))
@@ -321,8 +321,8 @@ def _deliveries(sql: sqlite3.Connection, rows: Sequence[DeliveryResult]) -> None
 
 
 _CROWDS: dict[type, _Writing] = {
-    IdempotencyRow: _inserting(_IDEMPOTENCY),
-    InboundRow: _inserting(_INBOUND),
+    KeptAnswer: _inserting(_IDEMPOTENCY),
+    InboundWebhook: _inserting(_INBOUND),
     CustomerRow: _inserting(_CUSTOMERS),
     AddressRow: write_addresses,
     WalletKeyRow: wallet_keys.write_drawn,

@@ -14,7 +14,7 @@ from engine.store.sqlite.checksum import checked, row_crc
 from engine.store.sqlite.listing_rows import payment_of
 from engine.store.sqlite.multi_insert import Many
 from engine.store.wallet_port import UNPAID_AT_MOST, LastDrawn
-from engine.store.wallet_writes import AddressRow, WalletRow
+from engine.store.wallet_writes import AddressRow, WalletRecord
 
 __all__ = ["WalletReads", "wallets_in", "write_addresses", "write_wallet"]
 
@@ -32,7 +32,7 @@ _ADDRESS = 'identity, "index", address, wallet, payment_id, epoch'
 # -- writing ---------------------------------------------------------------------------
 
 
-def write_wallet(sql: sqlite3.Connection, row: WalletRow) -> int:
+def write_wallet(sql: sqlite3.Connection, row: WalletRecord) -> int:
     values = tuple(getattr(row, name) for name in row.__struct_fields__)
     statement = (
         f"INSERT INTO wallets ({_COLUMNS}, crc)"  # noqa: S608 - constants
@@ -82,14 +82,14 @@ def _said(row: AddressRow) -> tuple[object, ...]:
 # -- reading ---------------------------------------------------------------------------
 
 
-def wallets_in(sql: sqlite3.Connection, merchant: str | None) -> list[WalletRow]:
+def wallets_in(sql: sqlite3.Connection, merchant: str | None) -> list[WalletRecord]:
     """Oldest first; None: of all merchants. Raises `Damaged`."""
     where = "" if merchant is None else " WHERE merchant = ?"
     rows = sql.execute(
         f"SELECT {_COLUMNS}, crc FROM wallets{where}",  # noqa: S608 - constants
         () if merchant is None else (merchant,),
     )
-    found = [WalletRow(*checked(f"wallet {row[0]}", row)) for row in rows]
+    found = [WalletRecord(*checked(f"wallet {row[0]}", row)) for row in rows]
     return sorted(found, key=lambda row: (row.created_at, row.id))
 
 
@@ -177,8 +177,8 @@ class WalletReads(ABC):
     def _ask(self, query: Callable[..., Any], *args: Any) -> Any:
         """See `SqliteReads`."""
 
-    def wallets(self, merchant: str | None = None) -> list[WalletRow]:
-        found: list[WalletRow] = self._ask(wallets_in, merchant)
+    def wallets(self, merchant: str | None = None) -> list[WalletRecord]:
+        found: list[WalletRecord] = self._ask(wallets_in, merchant)
         return found
 
     def last_drawn(self, identity: str) -> LastDrawn | None:

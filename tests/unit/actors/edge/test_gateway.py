@@ -13,10 +13,10 @@ from engine.gateway import REPLAYED_FOR_MS
 from engine.payment.model import Payment, Status
 from engine.payment.observations import Amend, Cancel, ConfirmByHand, ProviderClaim
 from engine.store.writes import (
+    ApiKey,
     Conflict,
-    IdempotencyRow,
-    InboundRow,
-    KeyRow,
+    InboundWebhook,
+    KeptAnswer,
     Prune,
     Release,
     Write,
@@ -43,7 +43,7 @@ def test_a_webhook_costs_no_query(house: House) -> None:
     payment = house.create()
     found = house.gateway.payment_at(payment.terms.address)
     assert found is not None
-    row = InboundRow("btc", "key", T0, found.id, "claimed", b"{}")
+    row = InboundWebhook("btc", "key", T0, found.id, "claimed", b"{}")
     after = house.gateway.command(found, CLAIM, inbound=row)
     assert after.seq == 2
     assert house.gateway.payment(payment.id) == after
@@ -96,7 +96,7 @@ def test_an_address_that_only_the_database_knows_is_a_conflict_of_all(
 def test_rows_that_conflict_are_a_duplicate_and_nothing_is_created(
     house: House,
 ) -> None:
-    kept = IdempotencyRow("scope", "key", b"hash", 201, b"{}", T0)
+    kept = KeptAnswer("scope", "key", b"hash", 201, b"{}", T0)
     first = house.gateway.create([asked(1)], lambda _answers: kept)
     with pytest.raises(Duplicate):
         house.gateway.create([asked(2)], lambda _answers: kept)
@@ -109,7 +109,7 @@ def test_rows_that_conflict_are_a_duplicate_and_nothing_is_created(
 
 def test_a_kept_answer_is_forgotten_after_a_day_by_the_next(house: House) -> None:
     kept = [
-        IdempotencyRow("s", name, b"hash", 201, b"{}", house.gateway.now())
+        KeptAnswer("s", name, b"hash", 201, b"{}", house.gateway.now())
         for name in ("old", "new")
     ]
     house.gateway.create([asked(1)], lambda _answers: kept[0])
@@ -131,7 +131,7 @@ def test_what_nobody_wants_to_keep_is_not_kept(house: House) -> None:
 
 
 def test_a_key_is_kept_and_can_be_revoked(house: House) -> None:
-    house.gateway.save_key(KeyRow("k", "shop", "ann", b"hash", T0, ("read",)))
+    house.gateway.save_key(ApiKey("k", "shop", "ann", b"hash", T0, ("read",)))
     house.gateway.revoke_key("k")
     (key,) = house.gateway.keys()
     assert (key.id, key.merchant, key.revoked_at) == ("k", "ann", house.gateway.now())
@@ -139,7 +139,7 @@ def test_a_key_is_kept_and_can_be_revoked(house: House) -> None:
 
 def test_a_webhook_that_was_heard_before_is_a_duplicate(house: House) -> None:
     payment = house.create()
-    row = InboundRow("btc", "key", T0, payment.id, "claimed", b"{}")
+    row = InboundWebhook("btc", "key", T0, payment.id, "claimed", b"{}")
     house.gateway.command(payment, CLAIM, inbound=row)
     with pytest.raises(Duplicate):
         house.gateway.command(payment, CLAIM, inbound=row)
@@ -167,7 +167,7 @@ def test_a_webhook_for_a_payment_that_is_over_is_noted_if_it_changes_nothing(
     house: House,
 ) -> None:
     payment = released(house)
-    row = InboundRow("btc", "key", T0, payment.id, "claimed", b"{}")
+    row = InboundWebhook("btc", "key", T0, payment.id, "claimed", b"{}")
     after = house.gateway.command(payment, CLAIM, inbound=row)
     assert (after, after.status) == (payment, Status.CANCELLED)
     with pytest.raises(Duplicate):
@@ -217,7 +217,7 @@ def test_not_when_they_go_in_the_moment_in_which_it_is_written(
     assert house.gateway.history(payment.id, 0, 9) == []
 
 
-def unread(house: House, payment: Payment, row: InboundRow | None) -> Any:
+def unread(house: House, payment: Payment, row: InboundWebhook | None) -> Any:
     """A command that waits in the mailbox of a watcher which has something to await."""
     watcher = house.watcher(payment)
     watcher.suspend(lambda _answer: None)
@@ -232,7 +232,7 @@ def test_a_webhook_that_comes_while_the_release_is_written_is_noted_and_answered
 ) -> None:
     payment = house.create()
     payment = house.gateway.command(payment, Cancel("the shop"))
-    row = InboundRow("btc", "key", T0, payment.id, "claimed", b"{}")
+    row = InboundWebhook("btc", "key", T0, payment.id, "claimed", b"{}")
     asks = unread(house, payment, row)
     house.stage.append(Write(rows=(Release(payment.id),)))
     house.stage.run()

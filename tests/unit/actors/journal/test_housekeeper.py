@@ -33,7 +33,7 @@ from engine.store.writes import (
     Committed,
     DeliveryResult,
     Entry,
-    InboundRow,
+    InboundWebhook,
     Outcome,
     Prune,
     Release,
@@ -164,7 +164,7 @@ class House:
         for payment in made:
             seen = view(mined(f"{payment.id:0>64}", 990, time_s=now // 1000))
             events += self.commit(decided(payment, seen, now + 1))
-            heard = InboundRow("p", payment.id, now, payment.id, "heard", b"{}")
+            heard = InboundWebhook("p", payment.id, now, payment.id, "heard", b"{}")
             self.commit(Write(rows=(heard, Release(payment.id))))
         assert len(events) == EACH * count
         self.commit(Write(rows=tuple(_told(event, now) for event in events)))
@@ -299,9 +299,9 @@ def _pages(house: House) -> int:
 
 def test_the_file_shrinks_after_much_went(tmp_path: Path) -> None:
     house = House(tmp_path)
-    filler = InboundRow("p", "", T0, None, "heard", b"x" * 4_000)
+    filler = InboundWebhook("p", "", T0, None, "heard", b"x" * 4_000)
     rows = [
-        InboundRow(filler.provider, str(n), T0, None, "heard", filler.body)
+        InboundWebhook(filler.provider, str(n), T0, None, "heard", filler.body)
         for n in range(4_000)
     ]
     for row in rows:

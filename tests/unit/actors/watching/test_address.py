@@ -17,7 +17,7 @@ from engine.bitcoin.address import parse_address
 from engine.errors import Refused
 from engine.payment.model import MAX_CLAIMS, MAX_RECEIPTS, Status
 from engine.payment.observations import Cancel, ProviderClaim
-from engine.store.writes import InboundRow, SourceTip, Unavailable, Write
+from engine.store.writes import InboundWebhook, SourceTip, Unavailable, Write
 from tests.unit.actor_stage import ActorStage
 from tests.unit.actors.watching.watched import Watched
 from tests.unit.payment_cases import ADDRESS, T0, mempool, mined, view
@@ -297,7 +297,7 @@ def test_a_write_that_can_never_succeed_is_a_crash_that_people_see(
 ) -> None:
     watched = Watched(stage)
     answers: list[Any] = []
-    poison = InboundRow("btc", "key", 1 << 70, "p", "claimed", b"{}")
+    poison = InboundWebhook("btc", "key", 1 << 70, "p", "claimed", b"{}")
     watched.obey(Command(Cancel("ann"), answers.append, poison))
     assert len(answers) == 1
     assert not watched.ref.is_alive

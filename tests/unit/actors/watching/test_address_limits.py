@@ -24,7 +24,7 @@ from engine.chain.feed import Tip
 from engine.payment.model import Status
 from engine.payment.observations import Cancel, ConfirmByHand, ProviderClaim
 from engine.runtime.clock import COALESCE_S, TimersDue
-from engine.store.writes import Conflict, InboundRow, Write
+from engine.store.writes import Conflict, InboundWebhook, Write
 from tests.unit.actor_stage import ActorStage
 from tests.unit.actors.watching.watched import EXPIRY, Watched
 from tests.unit.payment_cases import ADDRESS, T0, mempool, mined, view
@@ -270,7 +270,7 @@ def test_a_command_that_the_journal_heard_before_is_answered_so(
 ) -> None:
     watched = Watched(stage)
     answers: list[Any] = []
-    row = InboundRow("one", "evt", T0, "p", "claimed", b"{}")
+    row = InboundWebhook("one", "evt", T0, "p", "claimed", b"{}")
     claim = ProviderClaim("one", "t1", 1_000)
     for _ in range(2):
         watched.obey(Command(claim, answers.append, row))
@@ -298,7 +298,7 @@ def test_what_changes_nothing_is_answered_without_a_commit(
     assert answers[1] == answers[0]
     assert written == []
     assert watched.polls() == [], "a person's word is no reason to look"
-    row = InboundRow("one", "evt", T0, "p", "claimed", b"{}")
+    row = InboundWebhook("one", "evt", T0, "p", "claimed", b"{}")
     watched.obey(Command(Cancel("ann"), answers.append, row))
     assert [(write.entries, write.rows) for write in written] == [((), (row,))]
 

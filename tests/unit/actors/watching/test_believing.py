@@ -13,7 +13,7 @@ from engine.payment.model import Payment, Status
 from engine.payment.money_terms import Credit
 from engine.payment.notes import LeftOut, Note
 from engine.payment.observations import Forward
-from engine.store.writes import Entry, InboundRow, ReadAgain, Write
+from engine.store.writes import Entry, InboundWebhook, ReadAgain, Write
 from tests.unit.actor_stage import ActorStage
 from tests.unit.payment_cases import (
     T0,
@@ -181,7 +181,7 @@ def test_those_created_are_counted_and_only_accounts_logged(
 def test_a_commit_is_events_with_their_rows_and_what_is_to_be_read_again() -> None:
     told = confirmed()
     before = told.payment
-    row = InboundRow("one", "evt", T0, "pay_1", "taken", b"{}")
+    row = InboundWebhook("one", "evt", T0, "pay_1", "taken", b"{}")
     assert as_write(before, before, [], (row,)) == Write(entries=(), rows=(row,))
     types = told(view(mempool("t1"), off_chain=(block(998),)))
     events = told.events[-len(types) :]

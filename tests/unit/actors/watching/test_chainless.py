@@ -29,7 +29,7 @@ from engine.payment.observations import (
     GatewayWord,
 )
 from engine.runtime.ref import Ref
-from engine.store.writes import Conflict, InboundRow, Unavailable, Write
+from engine.store.writes import Conflict, InboundWebhook, Unavailable, Write
 from tests.unit.actor_stage import ActorStage, Inbox
 from tests.unit.payment_cases import (
     EXPIRY,
@@ -160,7 +160,7 @@ def test_a_word_that_changes_nothing_is_answered_without_a_commit(
     monkeypatch.setattr(stage.node, "append", noted)
     assert watched.obey(SUCCESS) == first
     assert written == []
-    row = InboundRow("stripe", "evt", T0, "p", "taken", b"{}")
+    row = InboundWebhook("stripe", "evt", T0, "p", "taken", b"{}")
     assert watched.obey(SUCCESS, row) == first
     assert [write.rows for write in written] == [(row,)]
     assert [write.entries for write in written] == [()]
@@ -200,7 +200,7 @@ def test_the_same_deadline_is_told_once(stage: ActorStage) -> None:
     watched = Watched(stage)
     pending = replace(SUCCESS, word=GatewayMeaning("PENDING"), amount_minor=None)
     for number in range(3):
-        row = InboundRow("stripe", f"evt{number}", T0, "p", "taken", b"{}")
+        row = InboundWebhook("stripe", f"evt{number}", T0, "p", "taken", b"{}")
         watched.obey(pending, row)
     assert watched.deadlines() == [EXPIRY, T0 + 3 * HOUR_MS]
 
@@ -250,7 +250,7 @@ def test_a_write_that_can_never_succeed_is_answered_and_a_crash(
     stage: ActorStage,
 ) -> None:
     watched = Watched(stage)
-    poison = InboundRow("stripe", "evt", 1 << 70, "p", "taken", b"{}")
+    poison = InboundWebhook("stripe", "evt", 1 << 70, "p", "taken", b"{}")
     answer = watched.obey(SUCCESS, poison)
     assert isinstance(answer, Conflict)
     assert not watched.ref.is_alive

@@ -18,7 +18,7 @@ from engine.payment.observations import (
     GatewayMeaning,
     GatewayWord,
 )
-from engine.store.writes import Conflict, InboundRow
+from engine.store.writes import Conflict, InboundWebhook
 from tests.unit.actors.edge.house import House
 from tests.unit.payment_cases import HOUR_MS, T0
 
@@ -54,7 +54,7 @@ def say(
     said = GatewayWord(
         gateway="stripe", word=GatewayMeaning(word), amount_minor=amount, currency="EUR"
     )
-    row = InboundRow("gateway/stripe", event_id, T0, payment.id, "taken", b"{}")
+    row = InboundWebhook("gateway/stripe", event_id, T0, payment.id, "taken", b"{}")
     return house.gateway.command(payment, said, row)
 
 

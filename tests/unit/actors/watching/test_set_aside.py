@@ -13,7 +13,7 @@ from engine.payment.events import opening
 from engine.payment.model import Payment, Terms
 from engine.runtime.ref import ActorScope, Ref
 from engine.store.sqlite import outbox
-from engine.store.writes import ChannelRow, Conflict, Entry, KeyRow, Write
+from engine.store.writes import ApiKey, ChannelRow, Conflict, Entry, Write
 from tests.unit.actor_stage import ActorStage
 from tests.unit.payment_cases import T0, terms
 
@@ -81,7 +81,7 @@ def test_a_damaged_key_opens_nothing_and_the_others_open_what_they_did(
     stage: ActorStage,
 ) -> None:
     for name in ("key_1", "key_2"):
-        row = KeyRow(name, "till", None, name.encode() * 6, T0, ("read",))
+        row = ApiKey(name, "till", None, name.encode() * 6, T0, ("read",))
         stage.journal.commit([Write(rows=(row,))])
     spoil(stage, "UPDATE api_keys SET merchant = 'cafe' WHERE id = 'key_1'")
     found = {key.id: key for key in stage.store.api_keys()}

@@ -18,7 +18,7 @@ from actors.watching.supervisor import SupervisorActor
 from engine.payment.events import opening
 from engine.payment.model import EXTERNAL, Payment, Terms, external_key
 from engine.runtime.heap import LongLived
-from engine.store.writes import Conflict, Entry, InboundRow, Unavailable, Write
+from engine.store.writes import Conflict, Entry, InboundWebhook, Unavailable, Write
 from tests.unit.actor_stage import ActorStage
 from tests.unit.actors.watching.supervised import asked, created, supervised
 from tests.unit.payment_cases import (
@@ -225,10 +225,10 @@ def test_an_address_of_another_merchant_s_wallet_is_refused(stage: ActorStage) -
 
 def test_rows_are_written_with_no_payment_at_all(stage: ActorStage) -> None:
     supervisor = supervised(stage)
-    row = InboundRow("one", "evt", T0, "p", "taken", b"{}")
+    row = InboundWebhook("one", "evt", T0, "p", "taken", b"{}")
     asked_for: list[Any] = []
 
-    def rows(answers: list[Any]) -> tuple[InboundRow, ...]:
+    def rows(answers: list[Any]) -> tuple[InboundWebhook, ...]:
         asked_for.append(list(answers))
         return (row,)
 

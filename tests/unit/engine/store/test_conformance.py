@@ -16,7 +16,7 @@ from engine.store.writes import (
     Committed,
     Conflict,
     Entry,
-    InboundRow,
+    InboundWebhook,
     Release,
     SourceTip,
     Unavailable,
@@ -115,7 +115,7 @@ def test_offsets_go_up_by_one_in_the_order_of_the_writes(store: OpenStore) -> No
 
 
 def test_a_conflict_undoes_its_own_write_only(store: OpenStore) -> None:
-    taken = InboundRow("provider", "t1", T0, None, "heard", b"{}")
+    taken = InboundWebhook("provider", "t1", T0, None, "heard", b"{}")
     store.commit(Write(rows=(taken,)))
     spoilt = Write(creation("q").entries, (SourceTip("node", 7, "aa"), taken))
     outcomes = store.commit(creation("p"), spoilt, creation("r"))

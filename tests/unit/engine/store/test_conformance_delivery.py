@@ -12,7 +12,7 @@ from engine.store.writes import (
     FIRST,
     DeliveryResult,
     ForgetIdempotency,
-    IdempotencyRow,
+    KeptAnswer,
     RemoveChannel,
     Requeue,
     Write,
@@ -310,7 +310,7 @@ def test_a_batch_is_written_in_its_order(store: OpenStore) -> None:
     assert store.reader.outbox_counts() == {"pending": 1}
     store.commit(again, told)
     assert store.reader.outbox_counts() == {"delivered": 1}
-    answer = IdempotencyRow("scope", "key", b"hash", 201, b"{}", T0)
+    answer = KeptAnswer("scope", "key", b"hash", 201, b"{}", T0)
     store.commit(Write(rows=(answer,)), Write(rows=(ForgetIdempotency(T0 + 1),)))
     assert store.reader.idempotent_answer("scope", "key", 0) is None
 

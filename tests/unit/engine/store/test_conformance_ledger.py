@@ -13,7 +13,7 @@ from engine.store.writes import (
     Committed,
     Conflict,
     Entry,
-    LedgerRow,
+    LedgerEntry,
     Prune,
     Release,
     Write,
@@ -41,7 +41,7 @@ def created(name: str, merchant: str = "shop") -> tuple[Write, Write]:
 
 
 def debit(cause: str, amount: int, user: str = ALICE) -> Write:
-    row = LedgerRow(
+    row = LedgerEntry(
         merchant="shop",
         cause=cause,
         kind="debit",
@@ -146,7 +146,7 @@ def test_the_newest_of_a_hundred_entries_are_the_first(store: OpenStore) -> None
 def test_what_a_posting_was_worth_is_kept_with_its_rate(store: OpenStore) -> None:
     worth = Worth(currency="EUR", minor=1_990, decimals=2, rate="61234.5", rate_at=T0)
     posting = Posting(SAT, SALES, ONCHAIN, 32_500, worth)
-    row = LedgerRow("shop", "by hand", "gift", T0, (posting,))
+    row = LedgerEntry("shop", "by hand", "gift", T0, (posting,))
     store.commit(Write(rows=(row,)))
     store.reopen()
     (record,) = store.reader.postings_of("", "by hand")

@@ -24,8 +24,8 @@ from engine.store.replay import fold
 from engine.store.writes import (
     Committed,
     Conflict,
-    IdempotencyRow,
-    InboundRow,
+    InboundWebhook,
+    KeptAnswer,
     Outcome,
     Release,
     SourceTip,
@@ -86,8 +86,8 @@ class Writer:
             (
                 (),
                 (),
-                (IdempotencyRow("scope", key, b"hash", 201, body, T0),),
-                (InboundRow("provider", key, T0, None, "heard", body),),
+                (KeptAnswer("scope", key, b"hash", 201, body, T0),),
+                (InboundWebhook("provider", key, T0, None, "heard", body),),
                 (SourceTip("node", self._random.randrange(99), "aa"),),
                 (Release(self._random.choice(PAYMENTS)),),
             )
@@ -171,7 +171,7 @@ def test_of_many_who_want_the_same_address_or_key_one_gets_it(kind: str) -> None
         outcomes: list[Outcome] = []
 
         def race(number: int) -> None:
-            row = IdempotencyRow("scope", "key", b"hash", 201, b"%d" % number, T0)
+            row = KeptAnswer("scope", "key", b"hash", 201, b"%d" % number, T0)
             made = creation(f"p{number}", address="a")
             outcomes.extend(store.commit(Write(made.entries)))
             outcomes.extend(store.commit(Write(rows=(row,))))

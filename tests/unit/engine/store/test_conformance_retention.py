@@ -9,7 +9,7 @@ from engine.store.writes import (
     DeliveryResult,
     Forget,
     ForgetDeliveries,
-    InboundRow,
+    InboundWebhook,
     Prune,
     Release,
     Whole,
@@ -238,7 +238,7 @@ def test_the_delivery_log_goes_from_its_oldest_end(store: OpenStore) -> None:
 
 @pytest.mark.parametrize("limit", [1, 10])
 def test_webhooks_that_were_heard_go_by_age(store: OpenStore, limit: int) -> None:
-    heard = [InboundRow("x", f"{n}", T0 + n, None, "heard", b"") for n in range(3)]
+    heard = [InboundWebhook("x", f"{n}", T0 + n, None, "heard", b"") for n in range(3)]
     store.commit(*(Write(rows=(row,)) for row in heard))
     (outcome,) = store.commit(Write(rows=(Forget("inbound", T0 + 2, limit),)))
     assert committed(outcome).changed == min(limit, 2)

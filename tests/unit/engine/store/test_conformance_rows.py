@@ -7,11 +7,11 @@ from engine.store.records import MerchantRecord
 from engine.store.writes import (
     BEST_TIP,
     MAX_BLOCKS_READ_AGAIN,
+    ApiKey,
     Conflict,
     CustomerRow,
     ForgetIdempotency,
-    IdempotencyRow,
-    KeyRow,
+    KeptAnswer,
     MerchantRow,
     ReadAgain,
     RevokeKey,
@@ -40,7 +40,7 @@ def test_the_address_of_a_payer_is_kept_beside_the_payment(store: OpenStore) -> 
 
 
 def test_an_idempotent_answer_is_kept_once_and_for_its_time(store: OpenStore) -> None:
-    first = IdempotencyRow("scope", "key", b"hash", 201, b"first", T0)
+    first = KeptAnswer("scope", "key", b"hash", 201, b"first", T0)
     (outcome, again) = store.commit(
         Write(rows=(first,)), Write(rows=(replace(first, body=b"second", at=T0 + 1),))
     )
@@ -56,7 +56,7 @@ def test_an_idempotent_answer_is_kept_once_and_for_its_time(store: OpenStore) ->
     former = reader.idempotent_answer("other", "key", 0, "scope")
     assert former == reader.idempotent_answer("scope", "key", 0)
     assert reader.idempotent_answer("other", "key", T0 + 1, "scope") is None
-    newer = IdempotencyRow("zone", "key", b"h", 200, b"newer", T0)
+    newer = KeptAnswer("zone", "key", b"h", 200, b"newer", T0)
     store.commit(Write(rows=(newer,)))
     for own, other in (("zone", "scope"), ("scope", "zone")):
         found = reader.idempotent_answer(own, "key", 0, other)
@@ -68,9 +68,9 @@ def test_an_idempotent_answer_is_kept_once_and_for_its_time(store: OpenStore) ->
 
 
 def test_keys_are_listed_revoked_once_and_never_two_alike(store: OpenStore) -> None:
-    old = KeyRow("k1", "shop", None, b"1" * 32, T0, ("read", "operator"))
-    new = KeyRow("k2", "till", "ann", b"2" * 32, T0 + 1, ("create",))
-    twin = KeyRow("k3", "twin", None, b"1" * 32, T0 + 2, ())
+    old = ApiKey("k1", "shop", None, b"1" * 32, T0, ("read", "operator"))
+    new = ApiKey("k2", "till", "ann", b"2" * 32, T0 + 1, ("create",))
+    twin = ApiKey("k3", "twin", None, b"1" * 32, T0 + 2, ())
     outcomes = store.commit(*(Write(rows=(row,)) for row in (new, old, twin)))
     assert isinstance(outcomes[2], Conflict)
     (gone,) = store.commit(Write(rows=(RevokeKey("k1", T0 + 5),)))

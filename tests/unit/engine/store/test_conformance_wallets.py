@@ -8,7 +8,7 @@ from engine.store.writes import (
     AddressRow,
     Conflict,
     Release,
-    WalletRow,
+    WalletRecord,
     Write,
 )
 from tests.unit.engine.store.conformance import OpenStore, committed, observed
@@ -108,7 +108,7 @@ def test_only_what_is_over_and_never_saw_money_is_drawn_again(
 
 
 def test_a_wallet_holds_what_it_says(store: OpenStore) -> None:
-    row = WalletRow("wal_9", "ann", "keys", "", "pool", 7, T0, T0 + 1)
+    row = WalletRecord("wal_9", "ann", "keys", "", "pool", 7, T0, T0 + 1)
     store.commit(Write(rows=(row,)))
     store.reopen()
     assert store.reader.wallets() == [row]

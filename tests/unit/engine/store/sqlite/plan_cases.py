@@ -15,6 +15,7 @@ from engine.store.further import Further, Stretch
 from engine.store.history_writes import AddHistory, ForgetHistory
 from engine.store.writes import (
     AddressRow,
+    ApiKey,
     ChannelRow,
     CustomerRow,
     DeliveryResult,
@@ -22,10 +23,9 @@ from engine.store.writes import (
     Forget,
     ForgetDeliveries,
     ForgetIdempotency,
-    IdempotencyRow,
-    InboundRow,
-    KeyRow,
-    LedgerRow,
+    InboundWebhook,
+    KeptAnswer,
+    LedgerEntry,
     MerchantRow,
     MoveRefund,
     OpenRefund,
@@ -41,7 +41,7 @@ from engine.store.writes import (
     SourceTip,
     ToldRow,
     WalletKeyRow,
-    WalletRow,
+    WalletRecord,
     WalletSecretRow,
     Whole,
 )
@@ -180,20 +180,20 @@ def told_row(payment_id: str, offset: int, channel_id: str = "all") -> DeliveryR
 
 
 ROWS: dict[type, list[Any]] = {
-    IdempotencyRow: [IdempotencyRow("scope", "new", b"h", 201, b"{}", T0)],
+    KeptAnswer: [KeptAnswer("scope", "new", b"h", 201, b"{}", T0)],
     ForgetIdempotency: [
         ForgetIdempotency(T0),
         ForgetIdempotency(T0, "scope", "key"),
     ],
-    InboundRow: [InboundRow("provider", "new", T0, None, "heard", b"{}")],
+    InboundWebhook: [InboundWebhook("provider", "new", T0, None, "heard", b"{}")],
     CustomerRow: [CustomerRow("new", "sealed")],
     Release: [Release("p4")],
     SourceTip: [SourceTip("node", 7, "aa")],
     ReadAgain: [ReadAgain(5, "aa")],
-    KeyRow: [KeyRow("key_1", "name", "ann", b"hash", T0, ("read",))],
+    ApiKey: [ApiKey("key_1", "name", "ann", b"hash", T0, ("read",))],
     RevokeKey: [RevokeKey("key_0", T0)],
-    LedgerRow: [
-        LedgerRow(
+    LedgerEntry: [
+        LedgerEntry(
             "ann",
             "debit new",
             "debit",
@@ -235,7 +235,7 @@ ROWS: dict[type, list[Any]] = {
     MoveRefund: [
         MoveRefund(replace(refund(3), state=RefundState.PENDING), RefundState.OPEN)
     ],
-    WalletRow: [wallet(), wallet()],
+    WalletRecord: [wallet(), wallet()],
     WalletSecretRow: [WalletSecretRow("wal_2", b"sealed")],
     WalletKeyRow: [WalletKeyRow("wal_1", b"new script", b"sealed")],
     AddressRow: [

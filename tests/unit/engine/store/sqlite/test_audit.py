@@ -13,10 +13,10 @@ from engine.store.sqlite.audit import damaged_rows
 from engine.store.sqlite.checksum import Damaged
 from engine.store.sqlite.journal import Journal
 from engine.store.writes import (
+    ApiKey,
     Entry,
-    IdempotencyRow,
-    InboundRow,
-    KeyRow,
+    InboundWebhook,
+    KeptAnswer,
     MerchantRow,
     RevokeKey,
     SourceTip,
@@ -32,11 +32,11 @@ from tests.unit.payment_cases import T0, both_terms, invoice, mined, view
 def journal(tmp_path: Path) -> Iterator[Journal]:
     opened = Journal(tmp_path / "paybell.db")
     rows = (
-        KeyRow("key_1", "till", None, b"hash", T0, ("read",)),
-        KeyRow("key_2", "old", "ann", b"hush", T0, ("read",)),
+        ApiKey("key_1", "till", None, b"hash", T0, ("read",)),
+        ApiKey("key_2", "old", "ann", b"hush", T0, ("read",)),
         RevokeKey("key_2", T0 + 1),
-        IdempotencyRow("key_1", "k", b"hash", 201, b"body", T0),
-        InboundRow("blockonomics", "t1", T0, None, "heard", b"{}"),
+        KeptAnswer("key_1", "k", b"hash", 201, b"body", T0),
+        InboundWebhook("blockonomics", "t1", T0, None, "heard", b"{}"),
         MerchantRow("ann", 1, T0, b"{}"),
         SourceTip("node", 7, "00"),
         UpstreamCursor("shop", "c7", T0),

@@ -25,8 +25,8 @@ from engine.store.writes import (
     DeliveryResult,
     Entry,
     ForgetIdempotency,
-    IdempotencyRow,
-    InboundRow,
+    InboundWebhook,
+    KeptAnswer,
     MerchantRow,
     Outcome,
     Release,
@@ -88,8 +88,8 @@ def some_write(random: Random, payments: dict[str, Payment], events: int) -> Wri
     )
     rows = (
         (),
-        (InboundRow("p", f"t{random.randint(0, 20)}", T0, name, "heard", b"{}"),),
-        (IdempotencyRow("k", f"{random.randint(0, 20)}", b"h", 201, b"{}", T0),),
+        (InboundWebhook("p", f"t{random.randint(0, 20)}", T0, name, "heard", b"{}"),),
+        (KeptAnswer("k", f"{random.randint(0, 20)}", b"h", 201, b"{}", T0),),
         (ForgetIdempotency(T0 + random.choice((0, 1))),),
         (Release(name),),
         (SourceTip("node", random.choice((1, 2, 1 << 70)), "00"),),
@@ -225,7 +225,7 @@ def test_a_conflict_in_hundreds_undoes_only_itself(journal: Journal) -> None:
 
 def test_a_damaged_row_beside_the_events_is_noticed(journal: Journal) -> None:
     sql = journal.connection
-    answer = IdempotencyRow("key_1", "k", b"hash", 201, b"body", T0)
+    answer = KeptAnswer("key_1", "k", b"hash", 201, b"body", T0)
     journal.commit([channel("c"), Write(rows=(answer,))])
     sql.execute("UPDATE idempotency SET status = 200")
     with pytest.raises(Damaged, match="an idempotent answer is not as"):

@@ -17,8 +17,8 @@ from engine.store.writes import (
     Committed,
     Conflict,
     ForgetIdempotency,
-    IdempotencyRow,
-    InboundRow,
+    InboundWebhook,
+    KeptAnswer,
     Release,
     SourceTip,
     Write,
@@ -152,7 +152,7 @@ def test_an_idempotency_key_is_answered_once_and_forgotten_with_age(
     journal: Journal,
 ) -> None:
     def answer(body: bytes, at: int) -> Write:
-        return Write(rows=(IdempotencyRow("key_1", "k", b"hash", 201, body, at),))
+        return Write(rows=(KeptAnswer("key_1", "k", b"hash", 201, body, at),))
 
     assert isinstance(journal.commit([answer(b"1", T0)])[0], Committed)
     (conflict,) = journal.commit([answer(b"2", T0 + 1)])
@@ -169,7 +169,7 @@ def test_an_idempotency_key_is_answered_once_and_forgotten_with_age(
 
 def test_a_webhook_heard_twice_undoes_what_came_with_it(journal: Journal) -> None:
     def heard(write: Write) -> Write:
-        row = InboundRow("blockonomics", "t1", T0, "pay_1", "heard", b"{}")
+        row = InboundWebhook("blockonomics", "t1", T0, "pay_1", "heard", b"{}")
         return Write(write.entries, (row,))
 
     journal.commit([creation("pay_1")])

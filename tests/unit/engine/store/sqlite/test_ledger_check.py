@@ -19,7 +19,7 @@ from engine.store.sqlite.journal import Journal
 from engine.store.sqlite.ledger_check import findings
 from engine.store.sqlite.ledger_file import open_ledger
 from engine.store.sqlite.migrations import migrations
-from engine.store.writes import Committed, Conflict, LedgerRow, Write
+from engine.store.writes import Committed, Conflict, LedgerEntry, Write
 from tests.unit.engine.store.test_conformance_ledger import created, debit
 from tests.unit.payment_cases import T0
 
@@ -120,7 +120,7 @@ def test_a_posting_that_no_event_caused_is_found(journal: Journal) -> None:
 
 def test_a_balance_below_zero_without_a_reversal_is_found(journal: Journal) -> None:
     (row,) = debit("d3", 44).rows
-    assert isinstance(row, LedgerRow)
+    assert isinstance(row, LedgerEntry)
     unguarded = msgspec.structs.replace(row, at_least_zero=())
     journal.commit([Write(rows=(unguarded,))])
     assert found(journal) == "shop: alice was at -1 credits after posting 9 (debit)"
@@ -139,8 +139,8 @@ def test_a_balance_beyond_all_bounds_is_refused_and_not_rounded(
     more = Posting(CREDIT, ISSUED, "user:rich", most)
     outcomes = journal.commit(
         [
-            Write(rows=(LedgerRow("shop", "gifts", "gift", T0, tuple(gifts)),)),
-            Write(rows=(LedgerRow("shop", "more", "gift", T0, (more,)),)),
+            Write(rows=(LedgerEntry("shop", "gifts", "gift", T0, tuple(gifts)),)),
+            Write(rows=(LedgerEntry("shop", "more", "gift", T0, (more,)),)),
         ]
     )
     assert isinstance(outcomes[-2], Committed)

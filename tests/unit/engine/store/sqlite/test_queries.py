@@ -13,9 +13,9 @@ from engine.store.sqlite.checksum import DamagedEpochs, row_crc
 from engine.store.sqlite.journal import Journal
 from engine.store.writes import (
     BEST_TIP,
+    ApiKey,
     DeliveryResult,
-    IdempotencyRow,
-    KeyRow,
+    KeptAnswer,
     Row,
     SourceTip,
     Write,
@@ -129,21 +129,21 @@ def test_an_answer_is_found_that_was_given_in_that_millisecond(
     journal: Journal,
 ) -> None:
     sql = journal.connection
-    put(journal, IdempotencyRow("new", "k", b"h", 201, b"{}", T0))
-    put(journal, IdempotencyRow("old", "k2", b"g", 200, b"[]", T0))
+    put(journal, KeptAnswer("new", "k", b"h", 201, b"{}", T0))
+    put(journal, KeptAnswer("old", "k2", b"g", 200, b"[]", T0))
     answer = IdempotentAnswer(b"h", 201, b"{}")
     assert queries.idempotent_answer(sql, "new", "k", T0) == answer
     assert queries.idempotent_answer(sql, "new", "k", T0 + 1) is None
     assert queries.idempotent_answer(sql, "new", "k2", T0) is None
     former = IdempotentAnswer(b"g", 200, b"[]")
     assert queries.idempotent_answer(sql, "new", "k2", T0, "old") == former
-    put(journal, IdempotencyRow("old", "k", b"g", 200, b"[]", T0))
+    put(journal, KeptAnswer("old", "k", b"g", 200, b"[]", T0))
     assert queries.idempotent_answer(sql, "new", "k", T0, "old") == answer
 
 
 def test_a_damaged_key_opens_nothing_and_says_so(journal: Journal) -> None:
     sql = journal.connection
-    put(journal, KeyRow("k1", "mine", "ann", b"hash", T0, ("payments",)))
+    put(journal, ApiKey("k1", "mine", "ann", b"hash", T0, ("payments",)))
     sql.execute("UPDATE api_keys SET merchant = '*'")
     (key,) = queries.api_keys(sql)
     assert key.is_damaged

@@ -23,13 +23,13 @@ from engine.store.sqlite import listing
 from engine.store.sqlite.journal import Journal
 from engine.store.writes import (
     AddressRow,
+    ApiKey,
     Committed,
     CustomerRow,
     Entry,
-    IdempotencyRow,
-    InboundRow,
-    KeyRow,
-    LedgerRow,
+    InboundWebhook,
+    KeptAnswer,
+    LedgerEntry,
     NewTill,
     OpenRefund,
     Release,
@@ -98,7 +98,7 @@ def filled(path: Path, payments: int) -> Journal:
     journal.commit(
         [Write(rows=(cursor,)), *(_paid(n) for n in range(0, payments // 10, 9))]
     )
-    rows = (KeyRow("key_0", "n", None, b"h0", T0, ()), SourceTip("node", 5, "aa"))
+    rows = (ApiKey("key_0", "n", None, b"h0", T0, ()), SourceTip("node", 5, "aa"))
     journal.commit([Write(rows=rows)])
     return journal
 
@@ -114,8 +114,8 @@ def _beside(n: int) -> tuple[Any, ...]:
     seq = 2 - n % 2  # every other one was detected
     return (
         OpenRefund(refund(n), seq, 99_999, 9, 9_999),
-        IdempotencyRow("scope", f"k{n}", b"h", 201, b"{}", T0 + n),
-        InboundRow("provider", f"d{n}", T0, None, "heard", b"{}"),
+        KeptAnswer("scope", f"k{n}", b"h", 201, b"{}", T0 + n),
+        InboundWebhook("provider", f"d{n}", T0, None, "heard", b"{}"),
         CustomerRow(f"p{n}", "sealed"),
         AddressRow("identity", n, f"address of p{n}", "wal_1", f"p{n}", "epoch"),
         WalletKeyRow("wal_1", b"script %d" % n, b"sealed"),
@@ -126,10 +126,10 @@ def _beside(n: int) -> tuple[Any, ...]:
     )
 
 
-def _debit(n: int) -> LedgerRow:
+def _debit(n: int) -> LedgerEntry:
     user = f"user:u{n % 7}"
     given = Posting(CREDIT, ISSUED, user, 5)
-    return LedgerRow(MERCHANTS[n % 3], f"debit {n}", "debit", T0, (given,))
+    return LedgerEntry(MERCHANTS[n % 3], f"debit {n}", "debit", T0, (given,))
 
 
 @pytest.fixture(scope="module")

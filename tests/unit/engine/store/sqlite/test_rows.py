@@ -13,11 +13,11 @@ from engine.store.sqlite import outbox, queries
 from engine.store.sqlite.journal import Journal
 from engine.store.writes import (
     MAX_BLOCKS_READ_AGAIN,
+    ApiKey,
     ChannelRow,
     Committed,
     DeliveryResult,
     Entry,
-    KeyRow,
     ReadAgain,
     RemoveChannel,
     Requeue,
@@ -154,7 +154,7 @@ def test_a_removed_channel_is_owed_nothing(delivered: Journal) -> None:
 
 def test_keys_are_kept_and_revoked_once(journal: Journal) -> None:
     journal.commit(
-        [Write(rows=(KeyRow("key_1", "till", None, b"hash", T0, ("read",)),))]
+        [Write(rows=(ApiKey("key_1", "till", None, b"hash", T0, ("read",)),))]
     )
     journal.commit([Write(rows=(RevokeKey("key_1", T0 + 5),))])
     journal.commit([Write(rows=(RevokeKey("key_1", T0 + 9),))])

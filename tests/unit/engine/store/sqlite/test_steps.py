@@ -14,7 +14,7 @@ from engine.store.writes import (
     Committed,
     DeliveryResult,
     ForgetIdempotency,
-    IdempotencyRow,
+    KeptAnswer,
     PurgeDeliveries,
     RemoveChannel,
     Requeue,
@@ -179,7 +179,7 @@ def test_a_delivery_of_no_channel_at_all_is_damage(journal: Journal) -> None:
 
 
 def test_old_answers_are_forgotten_a_few_at_a_time(journal: Journal) -> None:
-    rows = [IdempotencyRow("s", f"k{n:03}", b"h", 201, b"", T0 + n) for n in range(90)]
+    rows = [KeptAnswer("s", f"k{n:03}", b"h", 201, b"", T0 + n) for n in range(90)]
     journal.commit([Write(rows=(row,)) for row in rows])
     assert done(journal, ForgetIdempotency(T0 + 60)).changed == 4
     named = ForgetIdempotency(T0 + 60, "s", "k050", limit=2)
@@ -188,7 +188,7 @@ def test_old_answers_are_forgotten_a_few_at_a_time(journal: Journal) -> None:
     left = journal.connection.execute("SELECT key FROM idempotency ORDER BY key")
     kept = [key for (key,) in left]
     assert kept == [f"k{n:03}" for n in range(10, 90) if n != 50]
-    again = IdempotencyRow("s", "k050", b"h2", 201, b"", T0 + 99)
+    again = KeptAnswer("s", "k050", b"h2", 201, b"", T0 + 99)
     done(journal, again)
 
 
