@@ -250,12 +250,20 @@ class RefundPayer:
     # -- what became of them -----------------------------------------------------------
 
     def settle_all(self) -> Steps:
+        """Those whose transaction is on its way; and those that wait for another one,
+        as a miner may have had what no node took."""
+        for state in (RefundState.PAYING, RefundState.PENDING):
+            yield from self._settle_in(state)
+
+    def _settle_in(self, state: RefundState) -> Steps:
         after = ""
         while True:
             page: list[Refund | DamagedRow] = yield AskStore(
-                lambda s, a=after: s.refunds_in(RefundState.PAYING, a)  # type: ignore[misc]
+                lambda s, a=after: s.refunds_in(state, a)  # type: ignore[misc]
             )
             for refund in sound(self._node, REFUND, page):
+                if not refund.outgoing_id:
+                    continue  # nothing was made for it yet
                 try:
                     yield from self._settle(refund)
                 except (EngineError, TimeoutError) as error:  # at the next round
@@ -273,7 +281,9 @@ class RefundPayer:
         arrived = [one for one in tries if one.state is S.CONFIRMED]
         if arrived:
             yield from self._arrived(refund, arrived[0])
-        elif all(one.state in {S.FAILED, S.REPLACED} for one in family):
+        elif refund.state is RefundState.PAYING and all(
+            one.state in {S.FAILED, S.REPLACED} for one in family
+        ):
             yield from self._failed(refund, family)
 
     def _arrived(self, refund: Refund, outgoing: Outgoing) -> Steps:

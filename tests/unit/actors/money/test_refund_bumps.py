@@ -124,6 +124,27 @@ def test_a_miner_takes_what_no_node_takes_of_a_refund(stage: RefundStage) -> Non
     assert "forward.failed" not in stage.alerts
 
 
+def test_a_miner_takes_what_no_node_takes_and_nothing_else_could_be_made(
+    stage: RefundStage,
+) -> None:
+    """A simulated world (--refunds, 795): the refund waited, as a node took nothing;
+    its fee was more of it than an owner's wallet may take, so that who watches the
+    payer's address did not know it. It waited for ever, and was in no book."""
+    stage.order("pay_1")
+    stage.pay("pay_1", 50_000)
+    stage.gives_back("pay_1", 1_400, takes_fee=True)
+    stage.own_way.calls_invalid = True
+    stage.pass_s(2 * ROUND_S)
+    (first,) = stage.outgoing()
+    assert first.plan.fee_sat * 10 > 1_400
+    assert (first.state.value, stage.refund().state.value) == ("failed", "pending")
+    stage.mine_raw(first.raw)
+    stage.pass_s(6 * ROUND_S)
+    assert stage.states()[0] == "confirmed"
+    assert stage.refund().txid == first.txid
+    books_are_right(stage, 50_000)
+
+
 def test_two_refunds_of_one_sum_to_one_payer_are_never_one_transaction(
     stage: RefundStage,
 ) -> None:
