@@ -3,7 +3,8 @@
 A stream's ids only rise, so one event after the other is told, many at a time, by one
 worker. How far it was told is not noted here: the stream's last id says it
 (`engine/delivery/stream_ids.py`). The outbox follows, for views, retention and the log
-of attempts; a crash between the two is found at the next look.
+of attempts; a crash between the two is found at the next look. Which step is next says
+`engine/delivery/stream_steps.py`:
 
     look     what does the stream have? Then: where to go on, or why nobody may
     settle   what it has had and the outbox calls pending is noted as delivered
@@ -40,6 +41,7 @@ from engine.delivery.stream_ids import (
     ids_of,
     place_of,
 )
+from engine.delivery.stream_steps import StreamStep, StreamSteps
 from engine.payment.events import CommittedEvent
 from engine.policy.waits import jittered
 from engine.ports import StreamSender
@@ -85,15 +87,12 @@ class StreamNotifierActor(Actor):
         "_failures",
         "_fresh",
         "_head",
-        "_is_busy",
-        "_is_resting",
         "_known_to",
         "_last",
-        "_must_settle",
         "_node",
-        "_outbox_has_more",
         "_sender",
         "_sending",
+        "_steps",
         "_told",
         "_unrecorded",
         "_vault",
@@ -112,12 +111,9 @@ class StreamNotifierActor(Actor):
         self._told = 0  # offset: the stream has had all of the channel's up to here
         self._fresh: deque[StreamDelivery] = deque()  # what follows, without a gap
         self._known_to = 0  # offset: the last of these, or of those told
-        self._outbox_has_more = True  # behind these
-        self._must_settle = True
+        self._steps = StreamSteps()
         self._sending: list[StreamDelivery] = []  # what is being told
         self._head: StreamDelivery | None = None  # what could not be told, if known
-        self._is_busy = False  # a question or an attempt is under way
-        self._is_resting = False
         self._failures = 0  # in a row
         self._unrecorded = 0  # batches
         self._worker: Ref
@@ -142,17 +138,17 @@ class StreamNotifierActor(Actor):
             case CommittedEvent():
                 self._on_event(message)
             case Answered(worker, told) if worker is self._worker:
-                self._is_busy = False
+                self._steps.ended()
                 self._on_answer(told)
             case Written(asked_by, outcome) if asked_by == self.ref.incarnation:
                 self._unrecorded -= 1
                 if not isinstance(outcome, Committed):
-                    self._must_settle = True
+                    self._steps.make_due(StreamStep.SETTLE)
                     self._rest(LONGEST_REST_S / 10)
             case Rested(asked_by) if asked_by == self.ref.incarnation:
-                self._is_resting = False
+                self._steps.is_resting = False
             case ChannelChanged():  # something is to be delivered again
-                self._must_settle = True
+                self._steps.make_due(StreamStep.SETTLE)
             case Exited(ref, error=error) if ref is self._worker:
                 self._on_worker_exit(error)
         self._go_on()
@@ -166,8 +162,8 @@ class StreamNotifierActor(Actor):
     def _on_event(self, event: CommittedEvent) -> None:
         if event.offset <= self._known_to:
             return  # it was read from the outbox
-        if self._outbox_has_more or len(self._fresh) >= FRESH:
-            self._outbox_has_more = True
+        if self._steps.is_due(StreamStep.READ) or len(self._fresh) >= FRESH:
+            self._steps.make_due(StreamStep.READ)
             return
         fact = event.event
         self._fresh.append(
@@ -178,33 +174,31 @@ class StreamNotifierActor(Actor):
     # -- what is done next -------------------------------------------------------------
 
     def _go_on(self) -> None:
-        if self._is_busy or self._is_resting or self._unrecorded >= UNRECORDED:
+        if self._unrecorded >= UNRECORDED:
             return
-        if self._last is None:
-            self._tell(None)
-        elif self._must_settle:
-            self._must_settle = False
-            channel_id, told = self._channel.id, self._told
-            self._ask(
-                lambda store: store.pending_up_to(channel_id, told, BATCH),
-                self._on_pending,
-            )
-        elif self._fresh:
-            self._tell_some(self._last)
-        elif self._outbox_has_more:
-            self._outbox_has_more = False
-            channel_id, told = self._channel.id, self._told
-            self._ask(
-                lambda store: store.deliveries_after(channel_id, told, BATCH),
-                self._on_deliveries,
-            )
+        channel_id, told = self._channel.id, self._told
+        match self._steps.next_step(in_hand=bool(self._fresh)):
+            case StreamStep.LOOK:
+                self._tell(None)
+            case StreamStep.SETTLE:
+                self._ask(
+                    lambda store: store.pending_up_to(channel_id, told, BATCH),
+                    self._on_pending,
+                )
+            case StreamStep.TELL:
+                assert self._last is not None, "it was looked at"
+                self._tell_some(self._last)
+            case StreamStep.READ:
+                self._ask(
+                    lambda store: store.deliveries_after(channel_id, told, BATCH),
+                    self._on_deliveries,
+                )
 
     def _ask(self, question: Any, then: Any) -> None:
         """Of the store. Mail waits meanwhile: answers are of this moment."""
-        self._is_busy = True
 
         def answered(answer: Any) -> None:
-            self._is_busy = False
+            self._steps.ended()
             if isinstance(answer, Exception):
                 raise RuntimeError(f"cannot read what is owed: {answer!r}")
             then(answer)
@@ -220,13 +214,14 @@ class StreamNotifierActor(Actor):
         else:
             self._is_well()  # nothing is left to tell
         if len(found) == BATCH:
-            self._outbox_has_more = True
+            self._steps.make_due(StreamStep.READ)
 
     def _on_pending(self, found: Sequence[StreamDelivery]) -> None:
         """The stream has had these."""
         if found:
             self._record([self._row(delivery, _HAS_IT) for delivery in found])
-            self._must_settle = len(found) == BATCH
+            if len(found) == BATCH:
+                self._steps.make_due(StreamStep.SETTLE)
 
     # -- telling -----------------------------------------------------------------------
 
@@ -242,7 +237,6 @@ class StreamNotifierActor(Actor):
         self._tell(StreamPlan(last, tuple(zip(ids, wires, strict=True))))
 
     def _tell(self, plan: StreamPlan | None) -> None:
-        self._is_busy = True
         self._worker.tell(Tell(self._endpoint(), plan, self._epochs.starts, self.ref))
 
     def _endpoint(self) -> Endpoint:
@@ -269,7 +263,7 @@ class StreamNotifierActor(Actor):
         """Nothing that was known of the stream is so any more."""
         self._last = None
         self._fresh.clear()
-        self._outbox_has_more = self._must_settle = True
+        self._steps.nothing_is_known()
 
     def _resume(self, seen: StreamFound) -> None:
         channel_id = self._channel.id
@@ -280,6 +274,7 @@ class StreamNotifierActor(Actor):
             floor = store.last_deliveries_after(channel_id, maxlen)
             return store.last_offset(), floor
 
+        self._steps.goes_on(StreamStep.LOOK)
         self._ask(question, lambda answer: self._on_place(seen, *answer))
 
     def _on_place(self, seen: StreamFound, last_offset: int, floor: int) -> None:
@@ -307,6 +302,7 @@ class StreamNotifierActor(Actor):
 
     def _go_by_the_outbox(self, last: EntryId, last_offset: int) -> None:
         channel_id = self._channel.id
+        self._steps.goes_on(StreamStep.LOOK)
         self._ask(
             lambda store: store.pending_up_to(channel_id, last_offset, PENDING),
             lambda found: self._go_on_from(
@@ -317,6 +313,7 @@ class StreamNotifierActor(Actor):
     def _go_on_from(self, last: EntryId, told: int) -> None:
         self._last = last
         self._told = self._known_to = told
+        self._steps.place_found()
 
     # -- what it came to ---------------------------------------------------------------
 
@@ -356,8 +353,8 @@ class StreamNotifierActor(Actor):
         self._rest(rest_s)
 
     def _rest(self, rest_s: float) -> None:
-        if not self._is_resting:
-            self._is_resting = True
+        if not self._steps.is_resting:
+            self._steps.is_resting = True
             rested = Rested(self.ref.incarnation)
             self._node.clock.call_later(rest_s, self.ref, rested)
 
@@ -386,7 +383,7 @@ class StreamNotifierActor(Actor):
         log.error("sender.crashed channel=%s error=%r", self._channel.id, error)
         self._worker.stop()
         self._sender.forget(self._channel.id)
-        self._is_busy = False
+        self._steps.ended()
         self._sending = []
         self._look_again()
         self._hire()
