@@ -4,7 +4,8 @@ import pytest
 import requests
 
 from tests.lightning.lightning_node import lightning_node
-from tests.tools.wait import PATIENCE
+from tests.tools.node import running_node
+from tests.tools.wait import PATIENCE, wait_until
 from tests.unit.engine.wallet.wallet_cases import VPUB
 
 
@@ -28,3 +29,22 @@ def test_what_the_chain_is_not_chosen_for_draws_no_address() -> None:
         both = node.create(amount_sat=50_000, methods=["onchain", "lightning"])
         drawn = [payment["derived"]["index"] for payment in (first, both)]
         assert drawn == [0, 1]
+
+
+def test_as_many_unpaid_in_a_row_as_wallets_look_ahead_are_an_alert() -> None:
+    with running_node() as node:
+        path = "/v1/merchants/default"
+        put = node.call("PUT", path, json={"descriptor": VPUB})
+        assert put.status_code == 200, put.text
+        batch = {"payments": [{"amount_sat": 1_000}] * 20}
+        assert node.post("/v1/payments/batch", batch).status_code in {200, 201, 207}
+
+        def warned() -> list[str]:
+            alerts = node.get("/v1/alerts").json()["data"]
+            return [one["detail"] for one in alerts if one["kind"] == "wallet.gap"]
+
+        wait_until(warned, 10, "the alert")
+        assert "the last 20 addresses" in warned()[0]
+        assert "The money is there" in warned()[0]
+        (shown,) = node.get("/v1/wallets").json()["data"]
+        assert (shown["next_index"], shown["unpaid"], shown["gap"]) == (20, 20, 20)
