@@ -17,18 +17,16 @@ from typing import Final
 import msgspec
 
 from engine.payment.model import EventType
+from engine.policy.periods import DAY_S, HOUR_S, MINUTE_S
 
 __all__ = [
     "CONFIRMATION",
     "CONFIRMED",
     "CREATED",
-    "DAY_S",
     "DETECTION",
     "EVERYONE",
     "Fact",
-    "HOUR_S",
     "KEPT_S",
-    "MINUTE_S",
     "STEPS_S",
     "Sum",
     "VALUE",
@@ -39,7 +37,7 @@ __all__ = [
     "sums_of",
 ]
 
-MINUTE_S, HOUR_S, DAY_S = STEPS_S = 60, 3_600, 86_400
+STEPS_S: Final = (MINUTE_S, HOUR_S, DAY_S)
 
 KEPT_S: Final[Mapping[int, int]] = {
     MINUTE_S: 2 * DAY_S,

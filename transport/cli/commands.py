@@ -12,6 +12,7 @@ from typing import Any
 import click
 import requests
 
+from engine.money.amount import MAX_SAT
 from engine.payment.model import OVER, PAID, Status
 from engine.store.epochs import Position
 from transport.cli.client import CallFailed, NodeClient
@@ -48,7 +49,7 @@ def _position(
 
 @click.command()
 @click.argument("address")
-@click.argument("sats", type=click.IntRange(1, 21_000_000 * 10**8))
+@click.argument("sats", type=click.IntRange(1, MAX_SAT))
 @click.option(
     "--mine",
     type=click.IntRange(0, 100),

@@ -19,17 +19,15 @@ from engine.payment.history import (
     CONFIRMATION,
     CONFIRMED,
     CREATED,
-    DAY_S,
     DETECTION,
     EVERYONE,
-    HOUR_S,
     KEPT_S,
-    MINUTE_S,
     VALUE,
     Sum,
     errors_of,
     quantile_ms,
 )
+from engine.policy.periods import DAY_S, HOUR_S, MINUTE_S
 from transport.bodies.problem_body import FieldError
 from transport.http.auth import Auth, Principal
 from transport.http.bottle_app import Api, answer, environ

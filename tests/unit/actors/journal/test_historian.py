@@ -10,7 +10,8 @@ import pytest
 from actors.journal.historian import LOOK_S, PAGE, SAMPLE_S, HistorianActor
 from actors.messages import DescribeSources
 from engine.gateway import SourceState
-from engine.payment.history import EVERYONE, MINUTE_S, STEPS_S, Sum, merged, sums_of
+from engine.payment.history import EVERYONE, STEPS_S, Sum, merged, sums_of
+from engine.policy.periods import MINUTE_S
 from engine.runtime.actor import Actor
 from engine.runtime.ref import Ref
 from tests.unit.actors.journal.test_housekeeper import House

@@ -11,12 +11,9 @@ from engine.payment.history import (
     CONFIRMATION,
     CONFIRMED,
     CREATED,
-    DAY_S,
     DETECTION,
     EVERYONE,
-    HOUR_S,
     KEPT_S,
-    MINUTE_S,
     VALUE,
     Fact,
     Sum,
@@ -25,6 +22,7 @@ from engine.payment.history import (
     quantile_ms,
     sums_of,
 )
+from engine.policy.periods import DAY_S, HOUR_S, MINUTE_S
 
 KINDS = [
     "payment.created",

@@ -1,6 +1,7 @@
 """What any store keeps of the past in numbers: see `test_conformance.py`."""
 
-from engine.payment.history import DAY_S, EVERYONE, HOUR_S, Fact, Sum, sums_of
+from engine.payment.history import EVERYONE, Fact, Sum, sums_of
+from engine.policy.periods import DAY_S, HOUR_S
 from engine.store.history_writes import AddHistory, ForgetHistory
 from engine.store.writes import Write
 from tests.unit.engine.store.conformance import OpenStore, committed, observed
