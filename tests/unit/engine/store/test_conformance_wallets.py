@@ -13,7 +13,7 @@ from engine.store.writes import (
 )
 from tests.unit.engine.store.conformance import OpenStore, committed, observed
 from tests.unit.journal_cases import creation, wallet
-from tests.unit.payment_cases import T0, mempool, view
+from tests.unit.payment_cases import T0, claim, mempool, view
 
 
 def drawn(name: str, index: int, identity: str = "identity") -> Write:
@@ -75,6 +75,8 @@ def test_how_many_addresses_in_a_row_never_saw_money(store: OpenStore) -> None:
     store.commit(observed(store, "p2", view(mempool("a txid"))))
     assert store.reader.unpaid_run("identity", 100) == 3
     assert store.reader.unpaid_run("nothing", 100) == 0
+    store.commit(observed(store, "p4", claim("another txid")))
+    assert store.reader.unpaid_run("identity", 100) == 1, "a provider speaks of it"
 
 
 def test_only_what_is_over_and_never_saw_money_is_drawn_again(

@@ -87,6 +87,52 @@ def test_what_is_wrong_is_found(journal: Journal, statement: str, said: str) -> 
     assert said in found(journal)
 
 
+def test_a_damaged_posting_is_named_and_none_is_missing(journal: Journal) -> None:
+    free(journal.connection).execute("UPDATE ledger SET amount = 41 WHERE id = 2")
+    first, *others = findings(journal.connection)
+    assert first.startswith("posting 2 is not as it was")
+    assert not any("missing" in line for line in others)
+
+
+def test_a_posting_of_an_event_that_causes_none_is_found(journal: Journal) -> None:
+    """Also of the first, by which a payment is created."""
+    sql = journal.connection
+    (record,) = [r for r in ledger.postings_of(sql, "p", "") if r.posting.user]
+    ledger.insert(sql, [msgspec.structs.replace(record, seq=1)])
+    assert "p: payment.created (seq 1) causes 0 postings, and 1 others" in found(
+        journal
+    )
+
+
+def test_an_event_that_cannot_be_read_is_named_and_the_rest_is_looked_at(
+    journal: Journal,
+) -> None:
+    sql = journal.connection
+    sql.execute("UPDATE events SET body = x'00' WHERE payment_id = 'p' AND seq = 4")
+    sql.execute("UPDATE ledger_balances SET mirror = 0")
+    said = found(journal)
+    assert "p: event 4 is not as it was written" in said
+    assert "in its mirror" in said
+
+
+def test_postings_of_events_that_were_pruned_are_as_they_must_be(
+    journal: Journal,
+) -> None:
+    sql = journal.connection
+    sql.execute("UPDATE payments SET pruned_seq = seq WHERE id = 'p'")
+    sql.execute("DELETE FROM events WHERE payment_id = 'p'")
+    assert found(journal) == ""
+
+
+def test_who_has_not_paid_has_no_credits_and_a_user_may_spend_all(
+    journal: Journal,
+) -> None:
+    new, _ = created("later")
+    journal.commit([new, debit("d3", 43)])
+    assert ledger.balance(journal.connection, "shop", CREDIT, "user:alice") == 0
+    assert found(journal) == ""
+
+
 @pytest.mark.parametrize("half", ["balance", "mirror"])
 def test_a_balance_of_which_one_half_is_another_is_not_believed(
     journal: Journal, half: str
@@ -165,6 +211,19 @@ def test_a_database_from_before_opens_its_ledger_with_what_it_has(
     assert (opening.kind, opening.seq, opening.posting.worth) == ("opening", 0, None)
     assert opening.at == 1_700_000_000_123
     assert ledger.postings_of(sql, "q", "") == []
+
+
+def test_an_opening_is_of_all_payments_however_many_pages_they_are(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger_opening, "_PAGE", 2)
+    sql = journal.connection
+    sql.execute("DROP TABLE ledger")
+    sql.execute("DROP TABLE ledger_balances")
+    ledger.create(sql)
+    ledger_opening.write(sql)
+    assert ledger.balance(sql, "shop", SAT, ONCHAIN) == 150_000
+    assert len(ledger.postings_of(sql, "r", "")) == 1
 
 
 def test_an_upgrade_opens_the_ledger(tmp_path: Path) -> None:
