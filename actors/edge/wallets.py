@@ -226,7 +226,7 @@ class WalletDesk:
     ) -> Terms:
         wallet = self._wallets[wallet_id]
         kept = self._stocked(wallet)
-        one = self._take(kept)
+        one = self._take(kept, terms.forward_to)
         rows[terms.id] = AddressRow(
             identity=kept.identity,
             index=one.index,
@@ -240,7 +240,7 @@ class WalletDesk:
         derived = Derived(wallet=wallet_id, index=one.index, path=path)
         return msgspec.structs.replace(terms, address=one.address, derived=derived)
 
-    def _take(self, kept: _Stocked) -> Ready:
+    def _take(self, kept: _Stocked, forward_to: str) -> Ready:
         watchers, stock = self._node.watchers, kept.stock
         while True:
             one = stock.take()
@@ -250,7 +250,8 @@ class WalletDesk:
                         stock.target = min(2 * stock.target, self._settings.stock)
                         self._fill(kept, AT_ONCE)
                 continue
-            if watchers.at(one.address) is not None or self._is_owners(one.address):
+            is_owners = one.address == forward_to or self._is_owners(one.address)
+            if is_owners or watchers.at(one.address) is not None:
                 stock.used(one.index)  # a caller gave it for a payment of his own
                 continue
             if len(stock) < stock.target // 2 and not kept.is_asked_for:

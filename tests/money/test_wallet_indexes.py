@@ -3,6 +3,8 @@
 import pytest
 import requests
 
+from engine.wallet.descriptor import read_descriptor
+from engine.wallet.forward_policy import ForwardPolicy
 from tests.lightning.lightning_node import lightning_node
 from tests.tools.node import running_node
 from tests.tools.wait import PATIENCE, wait_until
@@ -48,3 +50,26 @@ def test_as_many_unpaid_in_a_row_as_wallets_look_ahead_are_an_alert() -> None:
         assert "The money is there" in warned()[0]
         (shown,) = node.get("/v1/wallets").json()["data"]
         assert (shown["next_index"], shown["unpaid"], shown["gap"]) == (20, 20, 20)
+
+
+def test_no_money_is_sent_on_to_an_address_of_an_order() -> None:
+    """Neither one that was given out, nor, by whoever asks, one that would be next."""
+    web = {"forwarding": ForwardPolicy(anywhere=True)}
+    with running_node(web=web) as node:
+        put = node.call("PUT", "/v1/merchants/shop", json={"descriptor": VPUB})
+        assert put.status_code == 200, put.text
+        ahead = read_descriptor(VPUB, "regtest").addresses(0, 4)
+        asked = {"merchant": "shop", "amount_sat": 1_000}
+        own = node.create(**asked, forward_to=ahead[0])
+        other = node.create(**asked, forward_to=ahead[2])
+        third = node.create(**asked)
+        drawn = [payment["address"] for payment in (own, other, third)]
+        assert drawn == [ahead[1], ahead[3], *drawn[2:]]
+        assert drawn[2] not in ahead
+        assert node.post(f"/v1/payments/{other['id']}/cancel").status_code == 200
+        for place in drawn:
+            answer = node.post("/v1/payments", {**asked, "forward_to": place})
+            assert answer.status_code == 422, answer.text
+            (error,) = answer.json()["errors"]
+            assert error["path"] == "/forward_to"
+            assert "money would go round in a circle" in error["message"]
