@@ -8,7 +8,7 @@
 # 200,000; SOAK_TENANTS says how many payments of five), 20,000 framings beside nginx,
 # 10,000 posts to a name that changes, 10,000 addresses of each kind by three libraries,
 # 100 kills of a node that draws them, answers and pushes of Lightning nodes cut off
-# after each byte, 10,000 worlds each of a till, of orders and of refunds, and 200 of
+# after each byte, 10,000 worlds each of a till, of orders and of refunds, 1,000 of PSBTs, and 200 of
 # payments by Lightning, every stage of a checkout in every look. Called by `make soak`;
 # $PYTHON is the one of the virtual environment. All are run, also when one fails.
 set -uo pipefail
@@ -50,6 +50,7 @@ run env PAYBELL_LIGHTNING_WORLDS=200 "${pytest[@]}" tests/simulation/test_lightn
 run env PAYBELL_CARD_WORLDS=1000 "${pytest[@]}" tests/simulation/test_cards.py
 run "$PYTHON" -m tests.simulation --orders --seeds 0-9999
 run "$PYTHON" -m tests.simulation --refunds --seeds 0-9999
+run "$PYTHON" -m tests.simulation --psbts --seeds 0-999
 run env TILL_WORLDS=10000 "${pytest[@]}" tests/simulation/test_till.py
 run env PAYBELL_EVERY_BYTE=1 "${pytest[@]}" tests/lightning -k "byte or anywhere"
 run env TILL_KILLS=100 "${pytest[@]}" tests/seeds/test_s2_3_forward.py

@@ -14,6 +14,7 @@ from random import Random
 from engine.bitcoin.address import script_to_address
 from engine.chain.feed import Block, ChainTx, Header, Output, Tip, TxOut
 from engine.chain.packed_tx import PackedTxs, pack
+from tests.simulation.cold_keys import COLD, cold_script
 from tests.simulation.hot_keys import HOT, hot_script
 
 __all__ = [
@@ -35,9 +36,11 @@ _COINBASE = ("00" * 32, 0xFFFFFFFF)
 
 def script_of(label: str) -> bytes:
     """A P2WPKH script that belongs to this label; one that we have the key of, if the
-    label is of the hot wallet."""
+    label is of the hot wallet, or its owner, if it is of the cold one."""
     if label.startswith(HOT):
         return hot_script(int(label.removeprefix(HOT)))
+    if label.startswith(COLD):
+        return cold_script(int(label.removeprefix(COLD)))
     return b"\x00\x14" + sha256(label.encode()).digest()[:20]
 
 

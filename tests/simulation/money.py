@@ -13,13 +13,16 @@ from msgspec.structs import replace
 
 from engine.payment.model import Terms
 from engine.payment.money_terms import Credit, Derived
+from engine.store.writes import Write
 from engine.wallet.forward_policy import ForwardPolicy
 from engine.wallet.forwards import Forwards, Signer
 from tests.simulation.chain import SimChain, address_of
+from tests.simulation.cold_keys import COLD, cold_wallet, rows
 from tests.simulation.hot_keys import HOT, WALLET, HotKeys
 from tests.simulation.money_chain import MoneyChain
 from tests.simulation.money_judge import MoneyJudge
 from tests.simulation.money_ways import SimWays
+from tests.simulation.psbts import Psbts
 from tests.simulation.refunds import Refunds
 from tests.simulation.shape import MINUTE_MS, Shape
 
@@ -62,13 +65,17 @@ class Money:
         ways.on_send = self.judge.on_send
         self.refunds: Refunds | None = None
         if world.shape.refunds:
-            self.refunds = Refunds(world, world.random_of("refunds"))
+            kind = Psbts if world.shape.psbts else Refunds
+            self.refunds = kind(world, world.random_of("refunds"))
             self.judge.refunds = back = self.refunds.judge
             back.never_taken = ways.never_takes
             ways.is_refund = lambda raw: back.cause_of(raw) is not None
             ways.on_refused = self._a_miner_may
             world.rules.on_write = self.refunds.judge.on_write
         self._next_index = 0
+        if world.shape.psbts:
+            wallets = rows(("default", "other"))
+            world.store.journal.commit([Write(rows=wallets)])
         self._policy = ForwardPolicy(
             anywhere=True,
             per_day_sat=random.choice((None, None, 2_000_000)),
@@ -88,10 +95,11 @@ class Money:
     def label(self, label: str) -> str:
         """Where the next payment is paid to: mostly an address of the wallet."""
         elsewhere = 0.2 if self.refunds is None else 0.4
-        if self._random.random() < elsewhere:
+        is_cold = self._world.shape.psbts and self._random.random() < 0.6
+        if not is_cold and self._random.random() < elsewhere:
             return label
         self._next_index += 1
-        return f"{HOT}{self._next_index - 1}"
+        return f"{COLD if is_cold else HOT}{self._next_index - 1}"
 
     def dressed(self, terms: Terms, label: str) -> Terms:
         random = self._random
@@ -100,14 +108,15 @@ class Money:
             account = random.choice(("ann", "bob", "cy"))
             credit = Credit(account=account, credits=random.randrange(1, 50))
         terms = replace(terms, credit=credit)
-        if not label.startswith(HOT):
+        if not label.startswith((HOT, COLD)):
             return terms
         place = ""
         if random.random() < 0.9:
             place = address_of(random.choice(_OWNERS), terms.network)
-        index = int(label.removeprefix(HOT))
+        index = int(label.rpartition(" ")[2])
+        wallet = WALLET if label.startswith(HOT) else cold_wallet(terms.merchant)
         return replace(
-            terms, derived=Derived(wallet=WALLET, index=index), forward_to=place
+            terms, derived=Derived(wallet=wallet, index=index), forward_to=place
         )
 
     def _a_miner_may(self, raw: bytes) -> None:

@@ -24,6 +24,7 @@ from engine.payment.model import EventType, Payment
 from engine.store.writes import Committed, NewOutgoing, Outcome, Write
 from tests.simulation.broken import Broken
 from tests.simulation.chain import script_of
+from tests.simulation.cold_keys import COLD
 from tests.simulation.hot_keys import HOT
 from tests.simulation.judges.case import is_its_own
 from tests.simulation.money_chain import MoneyChain
@@ -281,6 +282,8 @@ class MoneyJudge:
             to = payment.terms.forward_to
             if not to or payment.id in waiting or payment.confirmed_at is None:
                 continue
+            if label.startswith(COLD):
+                continue  # it is with its owner
             if not self._is_told(payment) or self._is_owed(payment):
                 continue
             for output in self._chain.outputs(self._chain.now, script_of(label)):

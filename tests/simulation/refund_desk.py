@@ -21,14 +21,14 @@ from engine.gateway import Gateway
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-__all__ = ["Handler", "RefundDesk", "waiting_in"]
+__all__ = ["Awaited", "Handler", "RefundDesk", "waiting_in"]
 
 T = TypeVar("T")
 
 Handler = Callable[[Gateway], T]
 
 
-class _Awaited:
+class Awaited:
     """What the edges use of gevent's `AsyncResult`, in a world's own time."""
 
     def __init__(self, world: World) -> None:
@@ -65,8 +65,8 @@ class _Awaited:
 def waiting_in(world: World) -> Iterator[None]:
     """The edges wait in this world."""
 
-    def awaited() -> _Awaited:
-        return _Awaited(world)
+    def awaited() -> Awaited:
+        return Awaited(world)
 
     with (
         patch("actors.edge.kept.AsyncResult", awaited),

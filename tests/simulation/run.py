@@ -10,6 +10,7 @@ from unittest.mock import patch
 
 import actors.sources.witnesses
 import actors.sources.workers
+from actors.edge.refund_psbt import RefundPsbt
 from engine.payment.model import EventType, Payment
 from engine.runtime.heap import LongLived
 from tests.simulation.broken import Broken
@@ -18,6 +19,7 @@ from tests.simulation.instrument import instrumented
 from tests.simulation.judges.book import SETTLED
 from tests.simulation.meetings import Meetings, Replacements
 from tests.simulation.oracle import disagreement, is_paid
+from tests.simulation.psbts import Turns
 from tests.simulation.refund_desk import waiting_in
 from tests.simulation.rewards import Rewards
 from tests.simulation.shape import MINUTE_MS as MINUTE
@@ -35,6 +37,7 @@ __all__ = [
     "run_meeting",
     "run_money",
     "run_orders",
+    "run_psbts",
     "run_refunds",
     "run_replacement",
     "run_rewards",
@@ -162,6 +165,24 @@ def run_refunds(seed: int, log: Callable[[str], None] | None = None) -> Result:
         return run_world(world, 0.5)
 
 
+def run_psbts(seed: int, log: Callable[[str], None] | None = None) -> Result:
+    """Run a world in which money goes back by what its owner signs, or does not."""
+    shape = replace(
+        draw_shape(Random(f"{seed} shape")),
+        payments=(2, 3, 5, 8)[seed % 4],
+        rush=True,
+        clients=1,
+        channels=1,
+        money=True,
+        refunds=True,
+        psbts=True,
+        network="regtest",
+    )
+    world = World(seed, log, shape=shape)
+    with waiting_in(world), patch.object(RefundPsbt, "_one_at_a_time", Turns(world)):
+        return run_world(world, 0.5)
+
+
 def run_orders(seed: int, log: Callable[[str], None] | None = None) -> Result:
     """Run a world in which several payments are attempts to pay one order."""
     payments = (4, 6, 9, 14)[seed % 4]
@@ -185,6 +206,7 @@ KINDS: dict[str, Callable[..., Result]] = {
     "crossings": run_crossing,
     "last-minutes": run_last_minutes,
     "refunds": run_refunds,
+    "psbts": run_psbts,
 }
 """Worlds of a kind of their own, by the option that runs them."""
 

@@ -55,6 +55,9 @@ class Shape:
     refunds: bool = False
     """And of it is given back."""
 
+    psbts: bool = False
+    """Much of it from a wallet that is watched only."""
+
     orders: int = 0
     """So many, each paid by several payments; 0: each payment is an order."""
 

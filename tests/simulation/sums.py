@@ -14,7 +14,8 @@ _NUMBERS = (
     "unanswered", "visits", "told", "rounds", "dropped_messages", "dropped_answers",
     "ambiguous", "orders", "told_of_orders", "kept_from_cancelling", "refunds_asked",
     "refunds_paid", "refunds_expired", "refunds_cancelled", "refunds_pending",
-    "refunds_sent_again", "refunds_moved",
+    "refunds_sent_again", "refunds_moved", "psbts_given", "psbts_several",
+    "psbts_mined",
 )  # fmt: skip
 
 _WORDS = {
@@ -38,6 +39,9 @@ _WORDS = {
     "refunds_pending": "that wait, with an alert, or of money that is gone",
     "refunds_sent_again": "for which more than one transaction of ours was sent",
     "refunds_moved": "of which another one was mined after it was told",
+    "psbts_given": "refunds of which a PSBT was given out",
+    "psbts_several": "of them, of which several were that differ",
+    "psbts_mined": "of them, of which one was signed and mined",
     "told_of_orders": "events that said how such an order stood",
     "kept_from_cancelling": "of them, of a payment that was over, its order being paid",
 }
