@@ -11,9 +11,9 @@ from embit import bip32, bip39
 from embit.finalizer import finalize_psbt
 from embit.psbt import PSBT
 
-from engine.store.wallet_writes import WalletRow
+from engine.store.wallet_writes import WalletRecord
 from engine.wallet.descriptor import read_descriptor
-from engine.wallet.seed import Account, account_of
+from engine.wallet.seed import SeedAccount, account_of
 
 __all__ = ["COLD", "cold_script", "cold_wallet", "rows", "signed"]
 
@@ -26,7 +26,7 @@ _WORDS: Final = "abandon " * 11 + "about"
 
 
 @cache
-def _account() -> Account:
+def _account() -> SeedAccount:
     return account_of(_WORDS, "", "p2wpkh", NETWORK, 0)
 
 
@@ -39,12 +39,12 @@ def cold_wallet(merchant: str) -> str:
     return f"wal_cold_{merchant}"
 
 
-def rows(merchants: tuple[str, ...]) -> tuple[WalletRow, ...]:
+def rows(merchants: tuple[str, ...]) -> tuple[WalletRecord, ...]:
     """The wallets, as the store keeps them."""
     text = _account().descriptor
     identity = read_descriptor(text, NETWORK).identity
     return tuple(
-        WalletRow(cold_wallet(m), m, "descriptor", text, identity, 0, 1)
+        WalletRecord(cold_wallet(m), m, "descriptor", text, identity, 0, 1)
         for m in merchants
     )
 
