@@ -19,7 +19,7 @@ from random import Random
 from engine.chain.feed import ChainTx, SourceStatus, TxOut
 from tests.simulation.chain import SimChain, Snapshot
 
-__all__ = ["BEHIND", "CROWD", "Pose", "draw_pose"]
+__all__ = ["BEHIND", "CROWD", "Pose", "draw_pose", "strangers"]
 
 BEHIND = frozenset({"behind", "days old", "download", "loading", "old index"})
 """Modes in which a source answers and is no witness."""
@@ -40,7 +40,12 @@ def _stranger(number: int) -> ChainTx:
     return ChainTx(txid, (TxOut(b"\x6a", 1),))
 
 
-CROWD: dict[str, ChainTx] = {tx.txid: tx for tx in map(_stranger, range(24))}
+def strangers(numbers: range) -> dict[str, ChainTx]:
+    """Transactions that pay nobody here, by their names."""
+    return {tx.txid: tx for tx in map(_stranger, numbers)}
+
+
+CROWD: dict[str, ChainTx] = strangers(range(24))
 """What is in every node's mempool and pays nobody here. When it is gone as well, it is
 the mempool that was lost, and not a transaction that was evicted."""
 
@@ -105,6 +110,7 @@ class Pose:
             headers=height,
             initial_download=self.downloads,
             mempool_loaded=self.is_loaded,
+            mempool_size=status.mempool_size,
             chainwork=status.chainwork,
             doubt=self.doubt,
         )

@@ -21,6 +21,7 @@ from engine.chain.packed_tx import PackedTx, pack
 from engine.errors import SourceBusy, SourceGarbage, SourceUnavailable
 from tests.simulation.behind import BEHIND, CROWD, Pose, draw_pose
 from tests.simulation.chain import SimChain, Snapshot
+from tests.simulation.pushes import Later, SimPush
 from tests.simulation.record import Record
 from tests.simulation.rivals import Rivals
 from tests.simulation.wrong import DOUBT, WRONG, wrong_outputs
@@ -91,6 +92,12 @@ class SimSource:
         """It answers, and it cannot be missed that it is no witness."""
         pose = self._pose
         return pose is not None and pose.is_plain and not self._planned
+
+    def may_push(self, random: Random, later: Later) -> None:
+        """Whether it publishes what happens, too. Most sources do not."""
+
+    def begin_listening(self) -> None:
+        """A new process is there."""
 
     def set_mode(self, mode: str) -> None:
         self.mode = mode
@@ -197,10 +204,43 @@ class SimBlockFeed(SimSource):
     """A node that gives blocks and the mempool."""
 
     lowest = 0
+    push: SimPush | None = None
+    _begins_anew = False  # as its mode is another
+
+    def may_push(self, random: Random, later: Later) -> None:
+        if random.random() < 0.5:
+            self.push = SimPush(self, self._chain, self._record, random, later)
+
+    def begin_listening(self) -> None:
+        if self.push is not None:
+            self.push.begin_listening()
+
+    def set_mode(self, mode: str) -> None:
+        super().set_mode(mode)
+        self._begins_anew = True
+
+    def _call(self) -> Snapshot:
+        if self.push is None:
+            return super()._call()
+        self.push.on_call()
+        try:
+            seen = super()._call()
+        except (SourceUnavailable, SourceBusy, SourceGarbage, BugInFeed):
+            self.push.on_trouble()
+            raise
+        tell = self.push.begin_anew if self._begins_anew else self.push.on_state
+        self._begins_anew = False
+        tell(seen, frozenset(self._pool(seen)))
+        if self.push.is_behind:
+            self._record.on_unheard(self.name)
+        return seen
 
     def _status(self, seen: Snapshot) -> SourceStatus:
         status, height = super()._status(seen), seen.tip.height
-        return replace(status, headers=height, chainwork=2 * height + 2)
+        size = None if self.push is None else len(self._pool(seen))
+        return replace(
+            status, headers=height, chainwork=2 * height + 2, mempool_size=size
+        )
 
     def header(self, block_hash: str) -> Header | None:
         return self._header(self._call(), block_hash)
@@ -238,7 +278,7 @@ class SimBlockFeed(SimSource):
             for txid in sorted(txids)
             if txid in pool
         }
-        self._rivals.on_read(found.keys() - CROWD.keys())
+        self._rivals.on_read(found.keys() & self._chain.txs.keys())
         return found
 
     @property
@@ -252,6 +292,8 @@ class SimBlockFeed(SimSource):
             crowd = self._pose.share_of(CROWD)
         elif self.mode == "amnesia":
             crowd = {}
+        if self.push is not None:
+            crowd = crowd | self.push.passing
         return crowd | seen.pool
 
 

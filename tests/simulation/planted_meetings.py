@@ -9,6 +9,7 @@ import engine.payment.chain_rules
 import engine.payment.losses
 import engine.payment.review
 import engine.payment.rules
+from engine.chain.departures import Departures
 from engine.chain.feed import ChainView
 from engine.payment.fold import EventBuilder
 from tests.simulation.plant import Patch, Plant
@@ -49,6 +50,11 @@ def what_has_left_was_replaced(patch: Patch) -> None:
     _conflicts(patch, lambda view: frozenset((txid, "") for txid in view.left))
 
 
+def what_had_left_before_is_not_known_as_replaced(patch: Patch) -> None:
+    """A node that pushes tells that one has left before it tells of the other."""
+    patch.setattr(Departures, "replaced_by", lambda *_about: set[bytes]())
+
+
 PLANTED_MEETINGS: tuple[Plant, ...] = (
     a_mempool_that_was_lost_is_believed,
     another_source_has_a_tenth_of_the_time_to_hear_of_it,
@@ -58,5 +64,6 @@ PLANTED_MEETINGS: tuple[Plant, ...] = (
 PLANTED_REPLACEMENTS: tuple[Plant, ...] = (
     what_took_its_place_is_counted_beside_it,
     what_has_left_was_replaced,
+    what_had_left_before_is_not_known_as_replaced,
 )
 """Each is found within 20 worlds of `run_replacement`."""

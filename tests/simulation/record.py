@@ -35,6 +35,7 @@ class Answers:
     forgot: bool = False  # it lost its mempool, with all of others that it had shown
     lied: bool = False  # it told what never was
     left_out: bool = False  # it lied by silence: what is in blocks was not listed
+    unheard: bool = False  # what it pushed was on its way, or lost with no trace yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +156,9 @@ class Record:
 
     def on_lied(self, source: str) -> None:
         self.rounds[source][-1].lied = True
+
+    def on_unheard(self, source: str) -> None:
+        self.rounds[source][-1].unheard = True
 
     def on_left_out(self, source: str) -> None:
         self.rounds[source][-1].left_out = True

@@ -2,8 +2,9 @@
 
 Of a transaction that it listed up to now, and of another that spends the same coin and
 came with the very next listing, or in a block, whoever reads it knows that they cannot
-both be. One that had left before, or that was never read, he need not know of: he has
-forgotten it, or never saw what it spends.
+both be. So it is of one whose leaving the source pushed, however long ago: what takes
+its place is told after it. Of others that had left before, or that were never read, he
+need not know: he has forgotten them, or never saw what they spend.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,6 +21,7 @@ class Rivals:
         self._chain = chain
         self._had: set[str] = set()  # that were read, and are listed ever since
         self._just_left: set[str] = set()  # with the last listing
+        self._told_to_leave: set[str] = set()  # in words of their own
         self._put_out: dict[str, set[str]] = {}  # by what took their place
 
     def on_listed(self, names: Iterable[str]) -> None:
@@ -28,10 +30,18 @@ class Rivals:
         self._just_left = self._had - listed
         self._had &= listed
 
+    def on_left(self, txid: str) -> None:
+        """It was pushed that this is in the mempool no more."""
+        if txid in self._had:
+            self._had.discard(txid)
+            self._told_to_leave.add(txid)
+
     def on_read(self, txids: Iterable[str]) -> None:
         """Of the mempool."""
         for txid in txids:
+            self._told_to_leave.discard(txid)
             self._comes(txid, self._just_left)
+            self._comes(txid, self._told_to_leave)
             self._had.add(txid)
 
     def on_block(self, txids: Sequence[str]) -> None:

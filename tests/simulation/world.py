@@ -126,8 +126,8 @@ class World:
                 )
             )
             sources[-1].on_call = self._in_a_round
-            sources[-1].now = self.clock.now
-            sources[-1].true_ms = self.true_ms
+            sources[-1].now, sources[-1].true_ms = self.clock.now, self.true_ms
+            sources[-1].may_push(self.random_of(f"push {number}"), self.in_memory)
             if kind == "a" and self._random.random() < 0.5:
                 sources[-1].unsteady = self._random.choice((0.05, 0.2, 0.5))
                 self.fault("source unsteady", sources[-1].name)
@@ -226,6 +226,7 @@ class World:
 
     def _config(self, source: SimSource) -> FeedConfig:
         by_block = isinstance(source, SimBlockFeed)
+        source.begin_listening()
         assert isinstance(source, SimBlockFeed | SimAddressFeed)
         return FeedConfig(
             "simulated",

@@ -1,7 +1,10 @@
 """Whether a watcher is shown what its source says: nothing more and nothing kept back.
 
 A view is put together from many calls, blocks and a mempool read by difference; here it
-is held against the snapshots out of which the source answered.
+is held against the snapshots out of which the source answered. Where a source pushes
+what happens, a view may lack what was still on its way, or was lost with nothing after
+it that would have shown the gap: by the number of transactions alone nobody can tell
+one that came for one that went.
 """
 
 from __future__ import annotations
@@ -38,7 +41,7 @@ def is_not_as_served(
             for seen in record.snapshots_of(view.source)
         ):
             return f"the source never said that {block} is off its chain"
-    if view.complete and not any(answers.left_out for answers in rounds):
+    if view.complete and not any(a.left_out or a.unheard for a in rounds):
         return _kept_back(record, script, view, rounds, terms)
     return None
 
