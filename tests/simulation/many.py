@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 
 import gevent
 import msgspec
@@ -143,7 +144,8 @@ class Crew:
                 on_sums(chunk, sums)
         finally:
             if worker.stdin is not None:
-                worker.stdin.close()
+                with suppress(BrokenPipeError):  # it ended before it read the last
+                    worker.stdin.close()
             worker.wait()
 
     def _next_chunk(self) -> range | None:

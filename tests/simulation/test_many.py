@@ -80,6 +80,21 @@ def test_a_run_that_was_cut_off_goes_on_from_what_is_kept(
     assert whole.worlds == len(seeds)
 
 
+def test_a_worker_that_ended_before_it_read_is_let_go(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def hire(_crew: Crew) -> children.Child[bytes]:
+        pipe = subprocess.PIPE
+        worker = children.start([sys.executable, "-c", ""], stdin=pipe, stdout=pipe)
+        worker.wait()
+        return worker
+
+    monkeypatch.setattr(Crew, "_hire", hire)
+    crew = Crew(range(6), 0.05, 1)
+    crew.stop()
+    assert crew.run(lambda _seeds, _sums: None).worlds == 0
+
+
 def test_what_is_kept_of_other_worlds_is_not_gone_on_with(tmp_path: Path) -> None:
     file = tmp_path / "sums.jsonl"
     Kept(file, "money", 1.0).add(range(25), Sums(worlds=25))

@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from engine.chain.push import Change
+from engine.chain.push import PoolChange
 from tests.simulation.chain import SimChain, script_of
 from tests.simulation.feeds import SimBlockFeed
 from tests.simulation.pushes import SimPush
@@ -42,7 +42,7 @@ class Node:
     def _nudge(self) -> None:
         self.nudged += 1
 
-    def heard(self) -> tuple[Change, ...]:
+    def heard(self) -> tuple[PoolChange, ...]:
         self.source.status()
         news = self.push.log.take()
         assert not news.is_lost
