@@ -71,16 +71,25 @@ def test_of_a_time(journal: Journal) -> None:
         assert len(listed(journal, 9, created=between)[0]) == count
 
 
-def test_a_page_looks_through_a_thousand_and_goes_on_from_there(
+def test_a_page_looks_through_so_many_and_goes_on_from_there(
     journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Of an order with many payments, none of which has the status asked for."""
+    sql, looked_at = journal.connection, list[int]()
+    sql.execute("UPDATE payments SET external_id = 'o', merchant = 'ann'")
+    original = listing.by_rank
+
+    def counted(sql: Any, ranks: list[int]) -> Any:
+        looked_at.extend(ranks)
+        return original(sql, ranks)
+
+    monkeypatch.setattr(listing, "by_rank", counted)
     monkeypatch.setattr(listing, "VISITED", 4)
-    wanted = {"address": "address of p1", "merchant": "ann"}
-    found, place = listed(journal, 1, filters=wanted)
-    assert (found, place) == ([], None), "an address has an index"
-    late = Stretch(None, T0)
-    found, place = listed(journal, 1, created=late)
-    assert found == []
+    wanted = {"external_id": "o", "status": "confirmed"}
+    assert listed(journal, 1, filters=wanted) == ([], 4)
+    assert looked_at == [7, 6, 5, 4]
+    assert listed(journal, 1, 4, filters=wanted) == ([], None)
+    assert looked_at[4:] == [3, 2, 1]
 
 
 def test_what_is_read_in_one_moment_ends_it(journal: Journal) -> None:

@@ -14,8 +14,10 @@ from engine.store.sqlite.journal import Journal
 from engine.store.writes import (
     BEST_TIP,
     ApiKey,
+    Committed,
     DeliveryResult,
     KeptAnswer,
+    Prune,
     Row,
     SourceTip,
     Write,
@@ -354,8 +356,14 @@ def test_what_may_go_is_older_and_nobody_s(journal: Journal) -> None:
     assert pruning.pruned(sql, None).events == 1
     assert pruning.pruned(sql, "default").through == 1
     assert pruning.pruned(sql, "another").events == 0
-    put(journal, one)
+    (again,) = journal.commit([Write(rows=(one,))])
+    assert isinstance(again, Committed)
+    assert again.changed == 0
     assert pruning.pruned(sql, None).events == 1, "it has none any more"
+    moved_on = Prune("p1", 7)
+    (again,) = journal.commit([Write(rows=(moved_on,))])
+    assert isinstance(again, Committed)
+    assert again.changed == 0, "it is watched, and not as it was"
     assert replay.missing_events(sql) == 0
     assert replay.count_events(sql) == 3
     sql.execute('DELETE FROM events WHERE "offset" = 3')
