@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from engine.store.further import Further, Stretch
-from engine.store.sqlite import listing
+from engine.store.sqlite import listing, listing_rows
 from engine.store.sqlite.journal import Journal
 from engine.store.sqlite.listing_rows import NEWEST, Span, by_id, one_moment
 from tests.unit.journal_cases import creation
@@ -77,7 +77,7 @@ def test_a_page_looks_through_so_many_and_goes_on_from_there(
     """Of an order with many payments, none of which has the status asked for."""
     sql, looked_at = journal.connection, list[int]()
     sql.execute("UPDATE payments SET external_id = 'o', merchant = 'ann'")
-    original = listing.by_rank
+    original = listing_rows.by_rank
 
     def counted(sql: Any, ranks: list[int]) -> Any:
         looked_at.extend(ranks)
