@@ -121,20 +121,25 @@ class PsbtJudge(RefundJudge):
 
     def _has_ended(self, known: Known) -> None:
         super()._has_ended(known)
-        his = self.of_owner.get(known.refund.id, ())
-        there = [txid for txid in his if self._chain.has(self._chain.now, txid)]
-        if known.state is RefundState.CANCELLED and there:
+        if known.state is RefundState.CANCELLED and (there := self._there_of(known)):
             raise Broken(f"{known.refund.id} was withdrawn, and {there} paid it")
 
     def _waits_rightly(self, known: Known) -> None:
         label = self._world.life.labels[known.refund.payment_id]
         if not label.startswith(COLD):
             super()._waits_rightly(known)
-            return
-        seen = self._chain.now
-        his = self.of_owner.get(known.refund.id, ())
-        if there := [t for t in his if self._chain.has(seen, t)]:
+        elif there := self._there_of(known):
             raise Broken(f"{known.refund.id} waits, and {there} of its owner paid it")
+
+    def _there_of(self, known: Known) -> list[str]:
+        """What its owner sent for it and is there, and pays no other."""
+        refund, seen = known.refund, self._chain.now
+        return [
+            txid
+            for txid in self.of_owner.get(refund.id, ())
+            if self._chain.has(seen, txid)
+            and self._used.get((txid, 0), refund.id) == refund.id
+        ]
 
     def counts(self) -> dict[str, int]:
         mined = {
