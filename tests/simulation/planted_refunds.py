@@ -169,6 +169,16 @@ def nobody_looks_what_was_mined_instead(patch: Patch) -> None:
     patch.setattr(ForwarderDesk, "_tell_rests", once)
 
 
+def nobody_looks_what_was_mined_of_one_that_waits(patch: Patch) -> None:
+    right = RefundPayer._settle_in
+
+    def settle_in(self: RefundPayer, state: RefundState) -> Steps:
+        if state is RefundState.PAYING:
+            yield from right(self, state)
+
+    patch.setattr(RefundPayer, "_settle_in", settle_in)
+
+
 PLANTED_REFUNDS: dict[Plant, int] = {
     the_limit_is_not_looked_at_as_it_is_written: 3,
     each_claim_counts: 2,
@@ -185,5 +195,6 @@ PLANTED_REFUNDS: dict[Plant, int] = {
     a_failed_try_may_be_mined_beside_another: 366,
     a_refund_that_is_sent_is_paid: 0,
     nobody_looks_what_was_mined_instead: 13,
+    nobody_looks_what_was_mined_of_one_that_waits: 795,
 }
 """Each with the world that shows it: the search begins there."""

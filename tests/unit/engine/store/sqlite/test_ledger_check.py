@@ -12,6 +12,7 @@ import pytest
 import sqlite_utils
 
 from engine.money.ledger import CREDIT, ISSUED, ONCHAIN, SALES, SAT, Posting
+from engine.payment.events import opening
 from engine.store.sqlite import ledger, ledger_opening
 from engine.store.sqlite.audit import damaged_beside
 from engine.store.sqlite.checksum import Damaged
@@ -19,9 +20,9 @@ from engine.store.sqlite.journal import Journal
 from engine.store.sqlite.ledger_check import findings
 from engine.store.sqlite.ledger_file import open_ledger
 from engine.store.sqlite.migrations import migrations
-from engine.store.writes import Committed, Conflict, LedgerEntry, Write
+from engine.store.writes import Committed, Conflict, Entry, LedgerEntry, Write
 from tests.unit.engine.store.test_conformance_ledger import created, debit
-from tests.unit.payment_cases import T0
+from tests.unit.payment_cases import T0, terms
 
 
 @pytest.fixture
@@ -128,7 +129,18 @@ def test_who_has_not_paid_has_no_credits_and_a_user_may_spend_all(
     journal: Journal,
 ) -> None:
     new, _ = created("later")
-    journal.commit([new, debit("d3", 43)])
+    by_card = terms(
+        id="card",
+        merchant="shop",
+        address="external:card",
+        method="external",
+        asset="EUR",
+        decimals=2,
+        gateway="pay",
+    )
+    event, unpaid = opening(by_card)
+    done = journal.commit([new, Write((Entry(unpaid, (event,)),)), debit("d3", 43)])
+    assert all(isinstance(one, Committed) for one in done)
     assert ledger.balance(journal.connection, "shop", CREDIT, "user:alice") == 0
     assert found(journal) == ""
 

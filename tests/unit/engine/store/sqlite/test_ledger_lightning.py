@@ -30,6 +30,7 @@ from tests.unit.payment_cases import (
 
 HALF = 25_000
 LOST = view(mempool("t1", HALF), off_chain=(mined("t1", 998).block_hash or "",))
+LOST_30 = view(mempool("t1", 30_000), off_chain=(mined("t1", 998).block_hash or "",))
 
 
 def told(journal: Journal, agreed: Terms, *observations: Observation) -> Status:
@@ -66,6 +67,11 @@ STORIES: dict[str, tuple[Terms, tuple[Observation, ...], dict[str, int]]] = {
         both_terms(),
         (settled(HALF, fee_msat=9), view(mined("t1", 998, HALF)), LOST),
         {"sales": 0, "lightning:shop": 0, "onchain": 0, "fees": 0},
+    ),
+    "unlike parts, and a reorganisation": (
+        both_terms(),
+        (settled(20_000), view(mined("t1", 998, 30_000)), LOST_30),
+        {"sales": 0, "lightning:shop": 0, "onchain": 0},
     ),
     "both in full": (
         both_terms(),

@@ -61,6 +61,19 @@ def test_a_damaged_refund_is_named(journal: Journal) -> None:
     assert found == [DamagedRow("ref_000001"), refund(2)]
 
 
+def test_a_page_of_one_merchants_refunds_walks_through_nobody_elses(
+    journal: Journal,
+) -> None:
+    plan = journal.connection.execute(
+        "EXPLAIN QUERY PLAN SELECT id FROM refunds WHERE merchant = ? AND id < ?"
+        " ORDER BY id DESC LIMIT 5",
+        ("ann", "s"),
+    ).fetchall()
+    assert [line[-1] for line in plan] == [
+        "SEARCH refunds USING COVERING INDEX refunds_listed (merchant=? AND id<?)"
+    ]
+
+
 @pytest.mark.parametrize(("most", "left"), [(10_000, 2_000), (8_000, 0), (7_999, 0)])
 def test_it_is_said_how_much_can_be_refunded(
     journal: Journal, most: int, left: int
