@@ -10,8 +10,10 @@ from actors.messages import Nudge, Poll, Round, RoundDone
 from actors.sources.messages import Probe, Probed, SomeViews
 from actors.sources.workers import BlockFeedWorker
 from engine.chain.feed import SourceStatus, Tip
+from engine.chain.packed_tx import PackedTx
+from engine.chain.push import PushLog
 from engine.chain.witness import CURRENT, Best, Standing
-from engine.errors import SourceUnavailable
+from engine.errors import InvalidTransaction, SourceUnavailable
 from engine.store.writes import SourceTip, Write
 from tests.tools.fake_feed import FakeFeed, make_tx
 from tests.unit.actor_stage import ActorStage, Inbox
@@ -291,3 +293,49 @@ def test_a_probe_of_a_node_is_one_question_too(stage: ActorStage) -> None:
     stage.run()
     assert source.got == [Probed(5, SourceStatus(feed.now), None, 1, stage.clock.now())]
     assert BlockFeedWorker.blocking
+
+
+class Pushing(FakeFeed):
+    """A node that pushes; whether it is still listened to."""
+
+    def __init__(self) -> None:
+        super().__init__(20)
+        self.push = Listening()
+
+
+def _nothing(_raw: bytes) -> PackedTx:
+    raise InvalidTransaction("nothing is pushed here")
+
+
+class Listening:
+    def __init__(self) -> None:
+        self.log, self.said = PushLog(_nothing), list[str]()
+
+    def open(self, _nudge: Callable[[], None]) -> None:
+        self.said.append("open")
+
+    def snapshot(self) -> tuple[frozenset[str], int]:
+        return frozenset(), 0
+
+    def close(self) -> None:
+        self.said.append("close")
+
+
+def test_with_its_worker_what_a_node_pushes_is_listened_to_no_more(
+    stage: ActorStage, caplog: pytest.LogCaptureFixture
+) -> None:
+    feed = Pushing()
+    stage.node.source = stage.start("source", Inbox())
+    pushed, asked = (
+        stage.start("feed", BlockFeedWorker(stage.node, 0, one, stage.store))
+        for one in (feed, FakeFeed(20))
+    )
+    for ref in (pushed, asked):
+        ref.tell(Round(1, reset=True))
+    stage.run()
+    assert feed.push.said == ["open"]
+    for ref in (pushed, asked):
+        ref.stop()
+    stage.run()
+    assert feed.push.said == ["open", "close"]
+    assert "actor.orphan_ended" not in caplog.text, "neither crashed in its stop"
