@@ -11,7 +11,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.simulation.broken import Broken
+from tests.simulation.plant import Plant
+from tests.simulation.planted_psbts import PLANTED_PSBTS
 from tests.simulation.run import run_psbts
+
+WORLDS = 30
+"""In so many, from the one that is known to show it, a planted bug is looked for."""
 
 
 @pytest.fixture(autouse=True)
@@ -36,3 +42,17 @@ def test_whatever_an_owner_signs_a_refund_is_paid_once() -> None:
         numbers.update(result.numbers)
     assert numbers["psbts_given"] > 3, numbers
     assert numbers["psbts_mined"] > 2, numbers
+
+
+@pytest.mark.parametrize("plant", PLANTED_PSBTS, ids=lambda plant: plant.__name__)
+def test_a_bug_planted_in_what_is_given_out_is_found(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(monkeypatch)
+    first = PLANTED_PSBTS[plant]
+    for seed in range(first, first + WORLDS):
+        try:
+            run_psbts(seed)
+        except Broken:
+            return
+    pytest.fail(f"{WORLDS} worlds and nobody noticed")
