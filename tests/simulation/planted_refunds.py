@@ -1,6 +1,7 @@
 """Bugs on purpose in giving money back: each must be found by its judge."""
 
 import sqlite3
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from msgspec.structs import replace
@@ -14,10 +15,12 @@ from actors.money.desk import ForwarderDesk
 from actors.money.refund_payer import RefundPayer
 from actors.money.refunds import RefundsActor
 from actors.money.steps import AskStore, Commit, Steps, TellRefund
+from engine.chain.feed import ChainView, Output
 from engine.errors import EngineError
 from engine.money.ledger import Posting
 from engine.payment.model import Payment
 from engine.payment.refund import Refund, RefundState
+from engine.payment.refund_seen import pays
 from engine.store.refund_writes import MoveRefund, OpenRefund
 from engine.store.sqlite.outgoing import OutgoingReads
 from engine.wallet.coin import Coin
@@ -179,6 +182,26 @@ def nobody_looks_what_was_mined_of_one_that_waits(patch: Patch) -> None:
     patch.setattr(RefundPayer, "_settle_in", settle_in)
 
 
+def who_claimed_first_gets_whatever_fits(patch: Patch) -> None:
+    def paid_by(
+        refunds: Iterable[Refund],
+        view: ChainView,
+        used: Collection[tuple[str, int]] = (),
+    ) -> Iterator[tuple[Refund, Output]]:
+        left = sorted(
+            (one for one in view.outputs if (one.txid, one.vout) not in used),
+            key=lambda o: (o.block_height or 0, -o.amount_sat, o.txid, o.vout),
+        )
+        for refund in sorted(refunds, key=lambda r: (r.claimed_at, r.id)):
+            for output in left:
+                if pays(refund, output, view):
+                    left.remove(output)
+                    yield refund, output
+                    break
+
+    patch.setattr("actors.money.refunds.paid_by", paid_by)
+
+
 PLANTED_REFUNDS: dict[Plant, int] = {
     the_limit_is_not_looked_at_as_it_is_written: 3,
     each_claim_counts: 2,
@@ -196,5 +219,6 @@ PLANTED_REFUNDS: dict[Plant, int] = {
     a_refund_that_is_sent_is_paid: 0,
     nobody_looks_what_was_mined_instead: 13,
     nobody_looks_what_was_mined_of_one_that_waits: 795,
+    who_claimed_first_gets_whatever_fits: 146,
 }
 """Each with the world that shows it: the search begins there."""
