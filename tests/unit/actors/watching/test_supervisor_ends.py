@@ -14,6 +14,7 @@ from actors.messages import (
     Retired,
     ReviewDue,
 )
+from actors.watching.supervisor import SupervisorActor
 from engine.errors import Unreadable
 from engine.runtime.ref import Exited, ExitReason, Ref
 from tests.unit.actor_stage import ActorStage, Inbox
@@ -201,3 +202,16 @@ def test_one_that_is_put_aside_is_counted_said_and_not_started(
     assert not trouble.quarantined
     assert trouble.last_error == "killed: RuntimeError('a bug')"
     assert stage.node.alerts.standing() == ()
+
+
+def test_of_one_that_is_over_no_crash_is_remembered(stage: ActorStage) -> None:
+    supervisor = supervised(stage)
+    (payment,) = created(stage, supervisor, asked(1))
+    stage.book[payment.id].kill(RuntimeError("a bug"))
+    stage.run()
+    actor = supervisor.actor
+    assert isinstance(actor, SupervisorActor)
+    assert list(actor._histories) == [payment.id]
+    supervisor.tell(Retired(payment.id, payment.terms.address))
+    stage.run()
+    assert actor._histories == {}
