@@ -17,7 +17,8 @@ from engine.store.writes import Write
 from engine.wallet.forward_policy import ForwardPolicy
 from engine.wallet.forwards import Forwards, Signer
 from tests.simulation.chain import SimChain, address_of
-from tests.simulation.cold_keys import COLD, cold_wallet, rows
+from tests.simulation.cold_keys import COLD
+from tests.simulation.cold_wallets import cold_wallet, cold_wallets
 from tests.simulation.hot_keys import HOT, WALLET, HotKeys
 from tests.simulation.money_chain import MoneyChain
 from tests.simulation.money_judge import MoneyJudge
@@ -74,7 +75,7 @@ class Money:
             world.rules.on_write = self.refunds.judge.on_write
         self._next_index = 0
         if world.shape.psbts:
-            wallets = rows(("default", "other"))
+            wallets = cold_wallets(("default", "other"))
             world.store.journal.commit([Write(rows=wallets)])
         self._policy = ForwardPolicy(
             anywhere=True,
