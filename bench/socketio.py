@@ -20,6 +20,7 @@ from bench.fanout import Clients, Found, cpu_s, crowd, rss_kb
 from bench.measure import ROOT, RUNS, fresh, median
 from bench.report import Section, compare
 from bench.servers import KEY, addresses, paybell_process
+from engine.payment.model import MAX_CLAIMS
 from tests.tools.wait import Process
 
 __all__ = ["run"]
@@ -31,7 +32,8 @@ COMERS, FIRST_COMER = 400, 30_000
 """Of whom the oldest leaves and another comes, evenly, while all are told. They are a
 process of their own: who reads the events does not stop to connect."""
 
-CHURN_EVENTS, CHURN_EVENT_S = 15, 1.0
+CHURN_EVENTS, CHURN_EVENT_S = 10, 1.0
+assert EVENTS + CHURN_EVENTS <= MAX_CLAIMS, "more of one payment are not told"
 
 DROPS = int(os.environ.get("BENCH_SOCKETIO_DROPS", "100000"))
 WARM_UP = 2_000
