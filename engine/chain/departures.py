@@ -18,8 +18,8 @@ before they would have expired."""
 
 MOST_COINS = 10_000
 """Of all scripts together: what was spent by those that left before anybody was seen to
-take their place. Beyond, a replacement that comes later is not known as one until the
-mempool is compared."""
+take their place. Beyond, the oldest is forgotten: a replacement comes a moment after
+what it replaces, and so nobody who makes many can hide another's."""
 
 _NONE: Final[Mapping[str, str]] = {}
 
@@ -60,16 +60,25 @@ class Departures:
         end between the two."""
         scripts = frozenset(scripts)
         for coin in spent if scripts and not by else ():
-            if len(self._coins) < MOST_COINS or coin in self._coins:
-                self._coins[coin] = txid, scripts
-                for script in scripts:
-                    self._coins_of.setdefault(script, set()).add(coin)
+            self._forget_coin(coin)
+            if len(self._coins) >= MOST_COINS:
+                self._forget_coin(next(iter(self._coins)))
+            self._coins[coin] = txid, scripts
+            for script in scripts:
+                self._coins_of.setdefault(script, set()).add(coin)
         for script in scripts:
             left = self._left.setdefault(script, set())
             if len(left) < MOST_LEFT:
                 left.add(txid)
                 if by:
                     self._conflicted.setdefault(script, {})[txid] = by
+
+    def _forget_coin(self, coin: bytes) -> None:
+        _, scripts = self._coins.pop(coin, ("", frozenset()))
+        for script in scripts:
+            coins = self._coins_of.get(script)
+            if coins is not None:
+                coins.discard(coin)
 
     def replaced_by(self, tx: PackedTx) -> set[bytes]:
         """This one is there: in the place of what left before, if that spent the same.

@@ -2,6 +2,7 @@
 
 from engine.chain import departures
 from engine.chain.departures import Departures
+from engine.chain.packed_tx import outpoints, pack
 from engine.chain.script_index import ScriptIndex
 from tests.tools.fake_feed import FakeFeed, make_tx
 
@@ -101,6 +102,22 @@ def test_coins_are_remembered_as_long_as_somebody_watches_and_so_many() -> None:
     assert len(book._coins) == departures.MOST_COINS
     book.forget(BOB)
     assert book._coins == {}
+
+
+def test_of_very_many_that_left_the_newest_are_known() -> None:
+    """Whoever makes many hides nobody's replacement: that comes a moment later."""
+    book = Departures()
+    old = make_tx("0", [(BOB, 1)], [("aa" * 32, 0)])
+    new = make_tx("1", [(BOB, 1)], [("bb" * 32, 0)])
+    book.note("first", [ALICE], spent=outpoints(pack(old).body))
+    for number in range(departures.MOST_COINS):
+        book.note("many", [BOB], spent=[number.to_bytes(36, "big")])
+    assert book.replaced_by(pack(old)) == set()
+    book.note("last", [ALICE], spent=outpoints(pack(new).body))
+    assert book.replaced_by(pack(new)) == {ALICE}
+    assert book.conflicted(ALICE) == {("last", pack(new).txid)}
+    assert len(book._coins) == departures.MOST_COINS
+    assert sum(map(len, book._coins_of.values())) == departures.MOST_COINS
 
 
 def test_of_who_is_not_watched_nothing_is_remembered() -> None:
